@@ -1,0 +1,77 @@
+"""mdnb: deep learning on molecular dynamics trajectories, from the trajectory to an explained result.
+
+The public names below are imported when they are first used, so that ``import mdnb`` is instant.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Public name -> the module that defines it.
+_PUBLIC = {
+    "load": "mdnb.trajectories",
+    "Trajectories": "mdnb.trajectories",
+    "example": "mdnb.sources.packaged",
+    "simulate": "mdnb.sources.simulate",
+    "featurize": "mdnb.features.engine",
+    "Features": "mdnb.features.base",
+    "Window": "mdnb.datasets",
+    "fit": "mdnb.training",
+    "Training": "mdnb.training",
+    "CNN": "mdnb.models.cnn",
+    "RNN": "mdnb.models.rnn",
+    "VAE": "mdnb.models.vae",
+    "GAN": "mdnb.models.gan",
+    "Run": "mdnb.runs",
+    "baselines": "mdnb.baselines",
+    "explain": "mdnb.explain",
+    "Explanation": "mdnb.explain",
+    "generate": "mdnb.generation.generate",
+    "Generated": "mdnb.generation.generate",
+    "report": "mdnb.reports",
+    "StructureView": "mdnb.views",
+    "TrajectoryPicker": "mdnb.views",
+}
+_MODULES = {"figures", "targets", "errors", "features", "views"}
+
+__all__ = ["__version__", *sorted(_PUBLIC), *sorted(_MODULES)]
+
+if TYPE_CHECKING:
+    from mdnb.baselines import baselines as baselines
+    from mdnb.datasets import Window as Window
+    from mdnb.explain import Explanation as Explanation
+    from mdnb.explain import explain as explain
+    from mdnb.features.base import Features as Features
+    from mdnb.features.engine import featurize as featurize
+    from mdnb.generation.generate import Generated as Generated
+    from mdnb.generation.generate import generate as generate
+    from mdnb.models.cnn import CNN as CNN
+    from mdnb.models.gan import GAN as GAN
+    from mdnb.models.rnn import RNN as RNN
+    from mdnb.models.vae import VAE as VAE
+    from mdnb.reports import report as report
+    from mdnb.runs import Run as Run
+    from mdnb.sources.packaged import example as example
+    from mdnb.sources.simulate import simulate as simulate
+    from mdnb.training import Training as Training
+    from mdnb.training import fit as fit
+    from mdnb.trajectories import Trajectories as Trajectories
+    from mdnb.trajectories import load as load
+    from mdnb.views import StructureView as StructureView
+    from mdnb.views import TrajectoryPicker as TrajectoryPicker
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"mdnb.{name}")
+    else:
+        raise AttributeError(f"module 'mdnb' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

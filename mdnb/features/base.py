@@ -1,0 +1,201 @@
+"""Features: numbers per frame, each with its name, unit and atoms; and the registry of featurizers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from mdnb.errors import DataError, unknown_name
+from mdnb.trajectories import Chunk, Trajectories
+
+if TYPE_CHECKING:
+    import mdtraj
+
+__all__ = ["FEATURIZERS", "Column", "Features", "Featurizer", "make_featurizer"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of a frame.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the columns of a `Features`.
+    unit : str
+        Empty for pure numbers such as a sine.
+    atom_indices : tuple of int
+        The atoms it is computed from, in the topology of the trajectories.
+    group : str
+        What belongs together, such as the sine and the cosine of one torsion.
+    """
+
+    name: str
+    unit: str
+    atom_indices: tuple[int, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Numbers per frame, with what they mean and where they come from. Never changed in place.
+
+    Attributes
+    ----------
+    values : (n_frames, *shape) float32 array
+    columns : tuple of Column
+        One for each number of a frame, in the order of ``values[0].ravel()``.
+    trajectory : (n_frames,) int array
+        Which trajectory each frame comes from; frames of one are contiguous and in order of time.
+    time : (n_frames,) array
+        In ps; NaN where unknown.
+    axes : tuple of str
+        What the axes of a frame are: ``("feature",)`` or ``("atom", "xyz")``.
+    featurizers : tuple of str
+        What was asked for.
+    source : Trajectories
+        Where the frames were read.
+    """
+
+    values: np.ndarray
+    columns: tuple[Column, ...]
+    trajectory: np.ndarray
+    time: np.ndarray
+    axes: tuple[str, ...]
+    featurizers: tuple[str, ...]
+    source: Trajectories = field(repr=False)
+
+    def __post_init__(self) -> None:
+        n_numbers = int(np.prod(self.values.shape[1:]))
+        if len(self.columns) != n_numbers or len(self.trajectory) != len(self.values) != len(self.time):
+            raise DataError(
+                f"{len(self.values)} frames of {n_numbers} numbers do not fit {len(self.columns)} columns, "
+                f"{len(self.trajectory)} trajectory numbers and {len(self.time)} times"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def topology(self) -> mdtraj.Topology:
+        """The topology that the atom indices point into."""
+        return self.source.topology
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one frame."""
+        return tuple(self.values.shape[1:])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def flat(self) -> np.ndarray:
+        """Return the values as (n_frames, n_columns)."""
+        return self.values.reshape(len(self.values), -1)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return the values of one column, (n_frames,).
+
+        Raises
+        ------
+        SpecError
+            When there is no column of that name.
+        """
+        if name not in self.names:
+            raise unknown_name("column", name, self.names)
+        return self.flat()[:, self.names.index(name)]
+
+    def of_trajectories(self, chosen: Sequence[int]) -> Features:
+        """Return the features of some trajectories only; their numbers and frame order stay."""
+        mask = np.isin(self.trajectory, chosen)
+        if not mask.any():
+            raise DataError(f"there are no frames of the trajectories {list(chosen)}")
+        return replace(self, values=self.values[mask], trajectory=self.trajectory[mask], time=self.time[mask])
+
+    def _headline(self) -> str:
+        size = self.values.nbytes / 1e6
+        return (
+            f"{len(self):,} frames x {' x '.join(map(str, self.shape))} ({', '.join(self.axes)}) from "
+            f"{', '.join(self.featurizers)}; {size:.1f} MB"
+        )
+
+    def __repr__(self) -> str:
+        units = sorted({column.unit or "1" for column in self.columns})
+        shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
+        return f"Features: {self._headline()}\n  units {', '.join(units)}; columns {shown}"
+
+
+class Featurizer(ABC):
+    """Turns chunks of frames into numbers; a subclass registers itself under its `name`.
+
+    A subclass gives `columns` in its constructor (it sees the topology) and `compute`. It must treat each
+    frame on its own, so that the size of a chunk does not matter.
+    """
+
+    name: ClassVar[str] = ""
+    needs: ClassVar[frozenset[str]] = frozenset({"positions"})
+    columns: tuple[Column, ...]
+    shape: tuple[int, ...]
+    axes: tuple[str, ...] = ("feature",)
+
+    def __init_subclass__(cls) -> None:
+        if cls.name:
+            FEATURIZERS[cls.name] = cls
+
+    def prepare(self, topology: mdtraj.Topology, reference: np.ndarray) -> None:
+        """See the topology and the first frame's positions, (n_atoms, 3) in nm; set columns and shape."""
+        self.columns = self.describe(topology, reference)
+        self.shape = (len(self.columns),)
+        if not self.columns:
+            raise DataError(f"{self.name!r} finds nothing in {topology}: {self.needed}")
+
+    #: What the topology must hold, for the error when it does not.
+    needed: ClassVar[str] = "choose another feature"
+
+    @abstractmethod
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+        """Return the columns."""
+
+    @abstractmethod
+    def compute(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, *shape) for one chunk."""
+
+
+#: Name -> class; filled as the modules of `mdnb.features` are imported.
+FEATURIZERS: dict[str, type[Featurizer]] = {}
+
+
+def make_featurizer(asked: str | Featurizer) -> Featurizer:
+    """Return the featurizer of that name, or the one given.
+
+    Raises
+    ------
+    SpecError
+        For an unknown name.
+    """
+    if isinstance(asked, Featurizer):
+        return asked
+    if asked not in FEATURIZERS:
+        raise unknown_name("feature", asked, FEATURIZERS)
+    return FEATURIZERS[asked]()
+
+
+def as_mdtraj(chunk: Chunk, topology: mdtraj.Topology) -> mdtraj.Trajectory:
+    """Return a chunk as an mdtraj.Trajectory that shares its positions."""
+    import mdtraj
+
+    trajectory = mdtraj.Trajectory(chunk.positions, topology)
+    if chunk.box is not None:
+        trajectory.unitcell_vectors = chunk.box
+    return trajectory
+
+
+def atom_label(atom: mdtraj.core.topology.Atom) -> str:
+    """Return a short unique label such as ``ALA2-CB``."""
+    return f"{atom.residue}-{atom.name}"

@@ -1,0 +1,146 @@
+"""Distances between atoms, and contacts between residues."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdnb.errors import DataError
+from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_label
+from mdnb.trajectories import Chunk
+
+if TYPE_CHECKING:
+    import mdtraj
+
+
+class Distances(Featurizer):
+    """Distances in nm between all pairs of the selected atoms, nearest image where there is a box.
+
+    Parameters
+    ----------
+    selection : str
+        In mdtraj's selection language; the heavy atoms by default.
+    min_bonds : int
+        Leave out pairs that are fewer bonds apart (their distance is nearly constant).
+    """
+
+    name = "distances"
+    needed = "it needs at least two selected atoms that far apart"
+
+    def __init__(self, selection: str = "element != H", min_bonds: int = 3) -> None:
+        self.selection, self.min_bonds = selection, min_bonds
+
+    def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
+        chosen = topology.select(self.selection)
+        near = _within_bonds(topology, self.min_bonds - 1)
+        pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if (int(i), int(j)) not in near]
+        return np.array(pairs, int).reshape(-1, 2)
+
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+        """Return one column for each pair."""
+        self._topology = topology
+        self._indices = self._pairs(topology)
+        columns = []
+        for i, j in self._indices.tolist():
+            name = f"{atom_label(topology.atom(i))} {atom_label(topology.atom(j))}"
+            columns.append(Column(f"distance {name}", "nm", (i, j), name))
+        return tuple(columns)
+
+    def compute(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, n_pairs) in nm."""
+        import mdtraj
+
+        return mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
+
+
+class CADistances(Distances):
+    """Distances in nm between the C-alpha atoms of residues at least `min_residues` apart."""
+
+    name = "ca-distances"
+    needed = "it needs at least two residues with a CA atom, two or more apart (for small molecules: 'distances')"
+
+    def __init__(self, min_residues: int = 2) -> None:
+        self.min_residues = min_residues
+
+    def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
+        atoms = [topology.atom(int(index)) for index in topology.select("name CA")]
+        pairs = [
+            (a.index, b.index)
+            for k, a in enumerate(atoms)
+            for b in atoms[k + 1 :]
+            if a.residue.chain != b.residue.chain or b.residue.index - a.residue.index >= self.min_residues
+        ]
+        return np.array(pairs, int).reshape(-1, 2)
+
+
+class Contacts(Featurizer):
+    """Smooth contacts between residues: a switching function of their closest heavy atoms' distance.
+
+    The value is ``1 / (1 + exp((d - cutoff) / width))``: 1 in contact, 0.5 at the cutoff, 0 apart.
+
+    Parameters
+    ----------
+    cutoff : float
+        In nm.
+    width : float
+        In nm; 0 gives a hard contact of 0 or 1.
+    min_residues : int
+        Smallest separation along the chain.
+    """
+
+    name = "contacts"
+    needed = "it needs at least two residues, three or more apart (for small molecules: 'distances')"
+
+    def __init__(self, cutoff: float = 0.45, width: float = 0.03, min_residues: int = 3) -> None:
+        if cutoff <= 0 or width < 0:
+            raise DataError(f"cutoff = {cutoff} nm, width = {width} nm: expected a cutoff above 0, a width of at least 0")
+        self.cutoff, self.width, self.min_residues = cutoff, width, min_residues
+
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+        """Return one column for each pair of residues."""
+        self._topology = topology
+        heavy = {
+            residue.index: [atom.index for atom in residue.atoms if atom.element is None or atom.element.symbol != "H"]
+            for residue in topology.residues
+            if not residue.is_water
+        }
+        columns, pairs, starts = [], [], [0]
+        residues = [residue for residue in topology.residues if heavy.get(residue.index)]
+        for k, a in enumerate(residues):
+            for b in residues[k + 1 :]:
+                if a.chain == b.chain and b.index - a.index < self.min_residues:
+                    continue
+                block = [(i, j) for i in heavy[a.index] for j in heavy[b.index]]
+                pairs.extend(block)
+                starts.append(len(pairs))
+                atoms = (*heavy[a.index], *heavy[b.index])
+                columns.append(Column(f"contact {a} {b}", "", atoms, f"{a} {b}"))
+        self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
+        return tuple(columns)
+
+    def compute(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, n_residue_pairs) between 0 and 1."""
+        import mdtraj
+
+        distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
+        closest = np.minimum.reduceat(distances, self._starts, axis=1)
+        if self.width == 0:
+            return (closest < self.cutoff).astype(np.float32)
+        return 1 / (1 + np.exp(np.clip((closest - self.cutoff) / self.width, -50, 50)))
+
+
+def _within_bonds(topology: mdtraj.Topology, n_bonds: int) -> set[tuple[int, int]]:
+    """Return the ordered pairs of atoms that are at most `n_bonds` bonds apart."""
+    neighbours: dict[int, set[int]] = {index: set() for index in range(topology.n_atoms)}
+    for a, b in topology.bonds:
+        neighbours[a.index].add(b.index)
+        neighbours[b.index].add(a.index)
+    pairs = set()
+    for start in neighbours:
+        reached = shell = {start}
+        for _ in range(n_bonds):
+            shell = set().union(*(neighbours[index] for index in shell)) - reached
+            reached = reached | shell
+        pairs.update((start, other) for other in reached)
+    return pairs

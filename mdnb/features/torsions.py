@@ -1,0 +1,74 @@
+"""Backbone and side-chain torsions as sine and cosine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdnb.errors import unknown_name
+from mdnb.features.base import Column, Featurizer, as_mdtraj
+from mdnb.trajectories import Chunk
+
+if TYPE_CHECKING:
+    import mdtraj
+
+KINDS = ("phi", "psi", "omega", "chi1", "chi2", "chi3", "chi4")
+
+
+def torsion_indices(topology: mdtraj.Topology, kind: str) -> np.ndarray:
+    """Return the (n, 4) atom indices of one kind of torsion, as mdtraj defines it."""
+    import mdtraj
+    from mdtraj.geometry import dihedral
+
+    blank = mdtraj.Trajectory(np.zeros((1, topology.n_atoms, 3), np.float32), topology)
+    return np.asarray(getattr(dihedral, f"indices_{kind}")(blank.topology)).reshape(-1, 4)
+
+
+class Torsions(Featurizer):
+    """Sine and cosine of torsions, residue by residue.
+
+    Parameters
+    ----------
+    kinds : tuple of str
+        Any of phi, psi, omega, chi1 to chi4.
+    representation : {"sincos", "angle"}
+        Sine and cosine (no jump at 180 degrees), or the angle in radian.
+    """
+
+    name = "torsions"
+    needed = "it needs residues with backbone atoms named N, CA, C"
+
+    def __init__(self, kinds: tuple[str, ...] = KINDS, representation: str = "sincos") -> None:
+        for kind in kinds:
+            if kind not in KINDS:
+                raise unknown_name("kind of torsion", kind, KINDS)
+        if representation not in ("sincos", "angle"):
+            raise unknown_name("representation", representation, ("sincos", "angle"))
+        self.kinds, self.representation = kinds, representation
+
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+        """Return two columns (sine, cosine) or one (angle) for each torsion."""
+        self._topology = topology
+        found = []
+        for order, kind in enumerate(self.kinds):
+            for row in torsion_indices(topology, kind):
+                # The residue that names the torsion: that of the second atom, for phi of the third.
+                residue = topology.atom(int(row[2 if kind == "phi" else 1])).residue
+                found.append((residue.index, order, f"{kind} {residue}", tuple(int(i) for i in row)))
+        found.sort()
+        self._indices = np.array([row[3] for row in found], int).reshape(-1, 4)
+        if self.representation == "angle":
+            return tuple(Column(name, "rad", atoms, name) for _, _, name, atoms in found)
+        return tuple(
+            Column(f"{part} {name}", "", atoms, name) for _, _, name, atoms in found for part in ("sin", "cos")
+        )
+
+    def compute(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, n_columns)."""
+        import mdtraj
+
+        angles = mdtraj.compute_dihedrals(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
+        if self.representation == "angle":
+            return angles
+        return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(len(angles), -1)

@@ -1,0 +1,18 @@
+"""Trajectory formats: one file a format, each read in chunks and converted to nm, ps, nm/ps and kJ/mol/nm."""
+
+from mdnb.formats import arrays, dcd, hdf5, netcdf, pdb, trr, xtc
+from mdnb.formats.base import FORMATS, Frames, TrajectoryFile, open_trajectory
+
+__all__ = [
+    "FORMATS",
+    "Frames",
+    "TrajectoryFile",
+    "arrays",
+    "dcd",
+    "hdf5",
+    "netcdf",
+    "open_trajectory",
+    "pdb",
+    "trr",
+    "xtc",
+]

@@ -1,0 +1,162 @@
+"""One trajectory file: what every format offers, and the table of formats."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+
+from mdnb.errors import DataError, unknown_name
+
+if TYPE_CHECKING:
+    import mdtraj
+
+__all__ = ["FORMATS", "Frames", "TrajectoryFile", "open_trajectory", "register"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Some frames of one file, in nm, ps, nm/ps and kJ/mol/nm.
+
+    Attributes
+    ----------
+    positions : (n_frames, n_atoms, 3) float32 array
+    time : (n_frames,) float64 array
+        NaN where the format has no time.
+    velocities, forces : (n_frames, n_atoms, 3) float32 array or None
+    box : (n_frames, 3, 3) float32 array or None
+        Box vectors as rows.
+    """
+
+    positions: np.ndarray
+    time: np.ndarray
+    velocities: np.ndarray | None = None
+    forces: np.ndarray | None = None
+    box: np.ndarray | None = None
+
+
+class TrajectoryFile(ABC):
+    """An opened trajectory file: its size is known, its frames are read when asked for.
+
+    Opening reads headers only. A file holds no open handle between reads, so thousands can be held.
+    """
+
+    path: Path
+    n_atoms: int
+    n_frames: int
+    has_velocities: bool = False
+    has_forces: bool = False
+    #: Why the tail of the file cannot be read; empty when all of it can.
+    truncated: str = ""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @abstractmethod
+    def read(
+        self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
+    ) -> Frames:
+        """Return the frames ``start:stop:stride`` of the chosen atoms (all when None)."""
+
+    def topology(self) -> mdtraj.Topology | None:
+        """Return the topology that the file itself holds, or None."""
+        return None
+
+    def observables(self) -> dict[str, np.ndarray]:
+        """Return what else the file holds per frame, such as ``potential_energy`` in kJ/mol."""
+        return {}
+
+    @property
+    def time_step(self) -> float:
+        """Time between the first two frames in ps, NaN when unknown."""
+        if self.n_frames < 2:
+            return float("nan")
+        none = np.empty(0, int)
+        times = [self.read(i, i + 1, 1, none, False, False).time[0] for i in (0, 1)]
+        return float(times[1] - times[0])
+
+    def error(self, what: str) -> DataError:
+        """Return a DataError that starts with the file's name."""
+        return DataError(f"{self.path}: {what}")
+
+
+class ArrayFile(TrajectoryFile):
+    """Base of the formats whose arrays can be sliced: subclasses fill `arrays` in mdnb's units."""
+
+    arrays: ClassVar[tuple[str, ...]] = ("positions", "velocities", "forces")
+
+    @abstractmethod
+    def slice(self, name: str, frames: slice) -> np.ndarray | None:
+        """Return ``positions``, ``velocities``, ``forces``, ``time`` or ``box`` of those frames, or None."""
+
+    def read(
+        self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
+    ) -> Frames:
+        """Return the frames ``start:stop:stride`` of the chosen atoms."""
+        frames = slice(start, stop, stride)
+        wanted = {"positions": True, "velocities": velocities, "forces": forces}
+        found: dict[str, Any] = {}
+        for name, wish in wanted.items():
+            values = self.slice(name, frames) if wish else None
+            if values is not None and atom_indices is not None:
+                values = values[:, atom_indices]
+            found[name] = None if values is None else np.ascontiguousarray(values, np.float32)
+        time = self.slice("time", frames)
+        if time is None:
+            time = np.full(len(found["positions"]), np.nan)
+        box = self.slice("box", frames)
+        return Frames(
+            time=np.asarray(time, np.float64), box=None if box is None else np.asarray(box, np.float32), **found
+        )
+
+
+#: File suffix -> the class that reads it.
+FORMATS: dict[str, type[TrajectoryFile]] = {}
+
+_T = TypeVar("_T", bound=type[TrajectoryFile])
+
+
+def register(*suffixes: str) -> Callable[[_T], _T]:
+    """Register a `TrajectoryFile` for these suffixes (with their dot)."""
+
+    def add(cls: _T) -> _T:
+        for suffix in suffixes:
+            FORMATS[suffix] = cls
+        return cls
+
+    return add
+
+
+def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
+    """Open a trajectory file by its suffix.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, it is empty, or it is not what its suffix says.
+    SpecError
+        When no format has that suffix.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"no such file: {path}; give the path of a trajectory, or a pattern such as 'runs/*.xtc'")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give its files, for example '{path}/*.xtc'")
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise unknown_name("trajectory format", suffix, FORMATS)
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes); was it copied completely?")
+    try:
+        return FORMATS[suffix](path)
+    except DataError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, IndexError, UnicodeError, RuntimeError) as error:
+        raise DataError(
+            f"{path} cannot be read as {suffix}: {type(error).__name__}: {error}; is the file complete?"
+        ) from error

@@ -1,0 +1,99 @@
+"""A notebook run with its parameters and kept as one HTML file that opens without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mdnb.reports.notebooks import find_notebook
+
+__all__ = ["Report", "find_notebook", "report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report` wrote.
+
+    Attributes
+    ----------
+    notebook : Path
+        The executed notebook, with its outputs.
+    html : Path
+        The report: one file that needs neither a network nor a server.
+    """
+
+    notebook: Path
+    html: Path
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>Report: <code>{escape(str(self.html))}</code><br>Notebook: <code>{escape(str(self.notebook))}</code></p>"
+
+
+def report(
+    notebook: str | os.PathLike[str],
+    parameters: Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str] = "report",
+    *,
+    progress: bool = True,
+) -> Report:
+    """Run a notebook with papermill and keep it as an executed notebook and as one HTML file.
+
+    The parameters are checked before anything runs. The kernel is the Python that calls this function,
+    whatever kernels are installed, and works in the current folder.
+
+    Parameters
+    ----------
+    notebook : str or path
+        A file, or the name of a notebook that comes with mdnb, such as ``"demo"`` or ``"03_predict_spatial"``.
+    parameters : mapping, optional
+        Name -> value, for names that the notebook's cell tagged ``parameters`` declares.
+    out : str or path
+        The folder for both files; made if it is not there. Both are named after the notebook.
+    progress : bool
+        Whether a bar over the cells is shown.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataError
+        If there is no such notebook, or it cannot be read.
+    SpecError
+        If a parameter is not declared, is not a Python name or has another type than declared.
+    MdnbError
+        If a cell fails. The notebook as far as it ran is kept, and the message names it.
+    """
+    from mdnb.reports.execution import execute
+    from mdnb.reports.html import write_html
+    from mdnb.reports.notebooks import read_notebook
+    from mdnb.reports.parameters import check_parameters, declared_parameters
+
+    source = find_notebook(notebook)
+    document = read_notebook(source)
+    declared = declared_parameters(document, source.name)
+    values = check_parameters(declared, parameters or {}, source.name)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    executed = folder / source.name
+    if executed.exists() and executed.samefile(source):
+        raise _same_place(source)
+    result = execute(document, values, source=source, output=executed, progress=progress)
+    html = write_html(
+        result, folder / f"{source.stem}.html", source=source, parameters=[(d, values.get(d.name)) for d in declared]
+    )
+    return Report(notebook=executed, html=html)
+
+
+def _same_place(source: Path) -> Exception:
+    from mdnb.errors import DataError
+
+    return DataError(
+        f"the report of {str(source)!r} would overwrite that notebook itself: give another folder as out, such as 'report'"
+    )

@@ -1,0 +1,161 @@
+"""Settings declared once: their type, default, bounds, unit and help.
+
+From a `Spec` come the validation here, and in the layers above the form of a widget, the check of
+papermill parameters, the search space and the JSON of saved results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, get_type_hints
+
+from mdnb.errors import SpecError, unknown_name
+
+__all__ = ["Setting", "Spec", "setting", "spec_class"]
+
+_KEY = "mdnb"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one field of a Spec declares.
+
+    Attributes
+    ----------
+    name : str
+    type : type
+        `int`, `float`, `bool` or `str`.
+    default : object
+    help : str
+        One line.
+    low, high : float or None
+        Inclusive bounds of a number.
+    options : tuple or None
+        The allowed values.
+    unit : str
+        Empty when the setting has none.
+    log : bool
+        Whether a slider or a search moves on a logarithmic scale.
+    """
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    options: tuple[Any, ...] | None = None
+    unit: str = ""
+    log: bool = False
+
+    def check(self, value: Any, owner: str) -> Any:
+        """Return `value` as the declared type.
+
+        Raises
+        ------
+        SpecError
+            When it has another type, is out of bounds or is not one of the options.
+        """
+        where = f"{owner}.{self.name}"
+        if self.type is bool:
+            valid = isinstance(value, bool)
+        elif self.type is int:
+            valid = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        elif self.type is float:
+            valid = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+        else:
+            valid = isinstance(value, self.type)
+        if not valid:
+            raise SpecError(f"{where} = {value!r} is not a {self.type.__name__}; {self.help}")
+        value = self.type(value)
+        if self.options is not None and value not in self.options:
+            raise unknown_name(f"value of {where}", value, map(str, self.options))
+        unit = f" {self.unit}" if self.unit else ""
+        if self.low is not None and value < self.low:
+            raise SpecError(f"{where} = {value}{unit} is too small; the least is {self.low}{unit} ({self.help})")
+        if self.high is not None and value > self.high:
+            raise SpecError(f"{where} = {value}{unit} is too large; the most is {self.high}{unit} ({self.help})")
+        return value
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    options: tuple[Any, ...] | None = None,
+    unit: str = "",
+    log: bool = False,
+) -> Any:
+    """Declare a field of a `Spec`; see `Setting` for the arguments."""
+    extra = {"help": help, "low": low, "high": high, "options": options, "unit": unit, "log": log}
+    return field(default=default, metadata={_KEY: extra})
+
+
+_SPECS: dict[str, type[Spec]] = {}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Base of the frozen dataclasses that hold a user's choices; every field is a `setting`."""
+
+    kind: ClassVar[str] = "spec"
+
+    def __init_subclass__(cls) -> None:
+        _SPECS[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        for declared in self.settings():
+            value = declared.check(getattr(self, declared.name), type(self).__name__)
+            object.__setattr__(self, declared.name, value)
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        """Return the declaration of every field, in order."""
+        types = get_type_hints(cls)
+        return tuple(
+            Setting(name=entry.name, type=types[entry.name], default=entry.default, **entry.metadata[_KEY])
+            for entry in dataclasses.fields(cls)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"spec": class name, field: value, ...}``, ready for JSON."""
+        return {"spec": type(self).__name__, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Make the spec that `to_dict` described.
+
+        Raises
+        ------
+        SpecError
+            For an unknown class, an unknown field or a value that is not allowed.
+        """
+        values = dict(content)
+        target = spec_class(values.pop("spec", cls.__name__))
+        if not issubclass(target, cls):
+            raise SpecError(f"got the spec {target.__name__}, expected a {cls.__name__}")
+        names = [declared.name for declared in target.settings()]
+        for name in values:
+            if name not in names:
+                raise unknown_name(f"field of {target.__name__}", name, names)
+        return target(**values)
+
+
+def spec_class(name: str, kind: str | None = None) -> type[Spec]:
+    """Return the Spec subclass of that name.
+
+    Raises
+    ------
+    SpecError
+        When there is none (of that `kind`).
+    """
+    known = {key: value for key, value in _SPECS.items() if kind is None or value.kind == kind}
+    if name not in known:
+        raise unknown_name(kind or "spec", name, known)
+    return known[name]

@@ -1,0 +1,410 @@
+"""Trajectories: one topology and any number of files, read in chunks of bounded size."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from glob import glob, has_magic
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from mdnb.errors import DataError
+from mdnb.formats.base import FORMATS, Frames, TrajectoryFile, open_trajectory
+
+if TYPE_CHECKING:
+    import mdtraj
+
+__all__ = ["Chunk", "Trajectories", "load"]
+
+_PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+@dataclass(frozen=True)
+class Chunk(Frames):
+    """Successive frames of one trajectory: `Frames` and where they come from.
+
+    Attributes
+    ----------
+    trajectory : int
+        Which trajectory.
+    start : int
+        Index of the first frame over all trajectories.
+    """
+
+    trajectory: int = 0
+    start: int = 0
+
+
+class Trajectories:
+    """One topology and the files of one or more trajectories of it; made by `mdnb.load`.
+
+    Attributes
+    ----------
+    topology : mdtraj.Topology
+        Of the selected atoms.
+    names : tuple of str
+        One for each trajectory.
+    lengths : tuple of int
+        Frames of each trajectory, after the stride.
+    time_step : float
+        Time between frames in ps, after the stride; NaN when no file and no argument says it.
+    has_velocities, has_forces : bool
+        Whether every file has them.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[TrajectoryFile],
+        topology: mdtraj.Topology,
+        atom_indices: np.ndarray | None = None,
+        stride: int = 1,
+        time_step: float | None = None,
+    ) -> None:
+        self._files = tuple(files)
+        self.topology = topology
+        self._atom_indices = atom_indices
+        self._stride = stride
+        self._given_time_step = time_step
+        self.names = tuple(_names([file.path for file in files]))
+        self.lengths = tuple(len(range(0, file.n_frames, stride)) for file in files)
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
+        self.has_velocities = all(file.has_velocities for file in files)
+        self.has_forces = all(file.has_forces for file in files)
+        found = files[0].time_step if time_step is None else time_step
+        self.time_step = found * stride
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of all trajectories together."""
+        return int(self._starts[-1])
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of selected atoms."""
+        return int(self.topology.n_atoms)
+
+    def __getitem__(self, index: int | slice) -> Trajectories:
+        chosen = self._files[index]
+        files = (chosen,) if isinstance(chosen, TrajectoryFile) else chosen
+        if not files:
+            raise DataError(f"the slice {index} holds none of the {len(self)} trajectories")
+        return Trajectories(files, self.topology, self._atom_indices, self._stride, self._given_time_step)
+
+    def __iter__(self) -> Iterator[Trajectories]:
+        return (self[index] for index in range(len(self)))
+
+    def _read(self, trajectory: int, start: int, stop: int, velocities: bool, forces: bool) -> Chunk:
+        """Return the frames ``start:stop`` (after the stride) of one trajectory, checked to be finite."""
+        file = self._files[trajectory]
+        first = start * self._stride
+        last = min((stop - 1) * self._stride + 1, file.n_frames)
+        try:
+            frames = file.read(first, last, self._stride, self._atom_indices, velocities, forces)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise file.error(f"frames {first} to {last - 1} cannot be read ({error}); is it damaged?") from error
+        if len(frames.positions) != stop - start:
+            raise file.error(f"{stop - start} frames expected from frame {first} on, got {len(frames.positions)}")
+        for what in ("positions", "velocities", "forces"):
+            values = getattr(frames, what)
+            if values is not None and not np.isfinite(values).all():
+                bad = int(np.flatnonzero(~np.isfinite(values).all((1, 2)))[0]) * self._stride + first
+                raise file.error(
+                    f"{what} of frame {bad} hold NaN or infinite numbers: the simulation blew up or the file is "
+                    f"damaged; leave that frame out"
+                )
+        if self._given_time_step is not None:
+            time = np.arange(first, last, self._stride) * self._given_time_step
+            frames = replace(frames, time=time)
+        return Chunk(**vars(frames), trajectory=trajectory, start=int(self._starts[trajectory]) + start)
+
+    def chunks(
+        self, size: int | None = None, *, velocities: bool = False, forces: bool = False
+    ) -> Iterator[Chunk]:
+        """Read all frames in order, in chunks that never span two trajectories.
+
+        Parameters
+        ----------
+        size : int, optional
+            Frames in a chunk; by default about 2 MB of positions, at least 16 frames.
+        velocities, forces : bool
+            Read them too.
+
+        Yields
+        ------
+        Chunk
+
+        Raises
+        ------
+        DataError
+            When a frame cannot be read or is not finite, or velocities or forces are asked for that a
+            file does not have.
+        """
+        for what, wish in (("velocities", velocities), ("forces", forces)):
+            missing = [f.path.name for f in self._files if not getattr(f, f"has_{what}")]
+            if wish and missing:
+                raise DataError(
+                    f"{missing[0]} has no {what}; write them to TRR, H5MD or NetCDF (in GROMACS: "
+                    f"nst{'v' if what == 'velocities' else 'f'}out), or leave {what} out"
+                )
+        size = size or int(np.clip(2_000_000 // (12 * self.n_atoms), 16, 4096))
+        for trajectory, length in enumerate(self.lengths):
+            for start in range(0, length, size):
+                yield self._read(trajectory, start, min(start + size, length), velocities, forces)
+
+    def frames(self, indices: int | slice | Sequence[int] | np.ndarray) -> mdtraj.Trajectory:
+        """Return some frames as an `mdtraj.Trajectory`.
+
+        Parameters
+        ----------
+        indices : int, slice or sequence of int
+            Counted over all trajectories, as in `Features`; kept in the order given.
+
+        Raises
+        ------
+        DataError
+            When an index is out of range.
+        """
+        import mdtraj
+
+        asked = np.atleast_1d(np.arange(self.n_frames)[indices] if isinstance(indices, slice) else indices)
+        if len(asked) == 0 or not np.issubdtype(asked.dtype, np.integer):
+            raise DataError(f"got the frame indices {indices!r}, expected at least one whole number")
+        if asked.min() < -self.n_frames or asked.max() >= self.n_frames:
+            raise DataError(f"frame {asked.max()} does not exist; there are {self.n_frames} (0 to {self.n_frames - 1})")
+        asked = asked % self.n_frames
+        unique, inverse = np.unique(asked, return_inverse=True)
+        trajectory = np.searchsorted(self._starts, unique, side="right") - 1
+        local = unique - self._starts[trajectory]
+        breaks = np.flatnonzero((np.diff(local) != 1) | (np.diff(trajectory) != 0)) + 1
+        parts = [
+            self._read(int(trajectory[run[0]]), int(local[run[0]]), int(local[run[-1]]) + 1, False, False)
+            for run in np.split(np.arange(len(unique)), breaks)
+        ]
+        result = mdtraj.Trajectory(
+            np.concatenate([part.positions for part in parts])[inverse],
+            self.topology,
+            time=np.concatenate([part.time for part in parts])[inverse],
+        )
+        if all(part.box is not None for part in parts):
+            boxes = [part.box for part in parts if part.box is not None]
+            result.unitcell_vectors = np.concatenate(boxes)[inverse]
+        return result
+
+    def observable(self, name: str) -> np.ndarray:
+        """Return what the files hold per frame, such as ``potential_energy`` in kJ/mol.
+
+        Raises
+        ------
+        DataError
+            When a file does not have it.
+        """
+        values = []
+        for file in self._files:
+            found = file.observables()
+            if name not in found:
+                has = ", ".join(found) or "none"
+                raise file.error(f"it holds no {name} (it has: {has}); give the values as an array instead")
+            values.append(found[name][:: self._stride])
+        return np.concatenate(values)
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        rows = []
+        for name, length, file in zip(self.names, self.lengths, self._files, strict=True):
+            content = ["positions", *(["velocities"] * file.has_velocities), *(["forces"] * file.has_forces)]
+            span = length * self.time_step / 1000
+            note = f"; truncated: {file.truncated}" if file.truncated else ""
+            rows.append((name, f"{length:,}", f"{span:.3g}" if np.isfinite(span) else "?", ", ".join(content) + note))
+        return rows
+
+    def _headline(self) -> str:
+        step = f"{self.time_step:g} ps between frames" if np.isfinite(self.time_step) else "time step unknown"
+        count = f"{len(self)} {'trajectory' if len(self) == 1 else 'trajectories'}"
+        return f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}"
+
+    def __repr__(self) -> str:
+        table = [("trajectory", "frames", "ns", "content"), *self._rows()]
+        widths = [max(len(row[column]) for row in table) for column in range(4)]
+        lines = [
+            f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in table[:21]
+        ]
+        if len(table) > 21:
+            lines.append(f"  ... and {len(table) - 21} more")
+        return "\n".join([f"Trajectories: {self._headline()}", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{frames}</td><td>{span}</td>"
+            f"<td style='text-align:left'>{escape(content)}</td></tr>"
+            for name, frames, span, content in self._rows()[:50]
+        )
+        more = f"<p>... and {len(self) - 50} more</p>" if len(self) > 50 else ""
+        return (
+            f"<div><p><b>Trajectories</b>: {escape(self._headline())}</p><table><thead><tr>"
+            "<th style='text-align:left'>trajectory</th><th>frames</th><th>length (ns)</th>"
+            f"<th style='text-align:left'>content</th></tr></thead><tbody>{rows}</tbody></table>{more}</div>"
+        )
+
+
+def load(
+    files: Any,
+    top: Any = None,
+    selection: str | Sequence[int] | np.ndarray = "all",
+    stride: int = 1,
+    *,
+    time_step: float | None = None,
+    allow_truncated: bool = False,
+) -> Trajectories:
+    """Open trajectories; frames are read later, in chunks.
+
+    Parameters
+    ----------
+    files : path, pattern, mdtraj.Trajectory, or a sequence of them
+        XTC, TRR, DCD, NetCDF (AMBER), HDF5 (mdtraj), H5MD, NPZ (timewarp) or PDB. A pattern such as
+        ``"runs/*.xtc"`` is expanded in natural order (2 before 10).
+    top : path, mdtraj.Topology or mdtraj.Trajectory, optional
+        PDB, GRO, PSF, PRMTOP, mmCIF or whatever else mdtraj reads. Not needed where the file has its own.
+    selection : str or sequence of int
+        Atoms to keep, in mdtraj's selection language or by index.
+    stride : int
+        Keep every stride-th frame.
+    time_step : float, optional
+        Time between the frames in the files in ps, for formats that do not say it (DCD, PDB), or to
+        overrule them.
+    allow_truncated : bool
+        Read the whole frames of a file whose tail is cut off, such as that of a running simulation.
+
+    Returns
+    -------
+    Trajectories
+
+    Raises
+    ------
+    DataError
+        When a file is missing, damaged, truncated or does not fit the topology, or the selection is empty
+        or wrong.
+    SpecError
+        When the format is not known.
+    """
+    if isinstance(stride, bool) or not isinstance(stride, int | np.integer) or stride < 1:
+        raise DataError(f"stride = {stride!r}: expected a whole number of at least 1")
+    if time_step is not None and not (np.isfinite(time_step) and time_step > 0):
+        raise DataError(f"time_step = {time_step!r}: expected the time between frames in ps, above 0")
+    opened = [_open(item) for item in _expand(files)]
+    topology = _topology(top, opened)
+    for file in opened:
+        if file.n_atoms != topology.n_atoms:
+            raise file.error(
+                f"it has {file.n_atoms} atoms, its topology has {topology.n_atoms}; give the topology of the atoms "
+                "that were written (for GROMACS: gmx trjconv -dump 0 with the same group)"
+            )
+        if file.truncated and not allow_truncated:
+            raise file.error(
+                f"it is truncated: {file.truncated}; copy it again, or read the {file.n_frames} whole frames with "
+                "allow_truncated=True"
+            )
+        if file.n_frames == 0:
+            raise file.error("it holds no whole frame")
+    indices = _select(topology, selection)
+    if indices is not None:
+        topology = topology.subset(indices)
+    return Trajectories(opened, topology, indices, int(stride), time_step)
+
+
+def _expand(files: Any) -> list[Any]:
+    items = [files] if isinstance(files, str | os.PathLike) or hasattr(files, "topology") else list(files)
+    expanded: list[Any] = []
+    for item in items:
+        if isinstance(item, str) and has_magic(item) and not os.path.exists(item):
+            found = sorted(glob(item, recursive=True), key=_natural)
+            if not found:
+                raise DataError(f"no file matches {item!r} in {Path.cwd()}")
+            expanded.extend(found)
+        else:
+            expanded.append(item)
+    if not expanded:
+        raise DataError("no files were given; give a path, a pattern such as 'runs/*.xtc', or a list of them")
+    return expanded
+
+
+def _natural(path: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path) if part]
+
+
+def _open(item: Any) -> TrajectoryFile:
+    if isinstance(item, str | os.PathLike):
+        return open_trajectory(item)
+    if hasattr(item, "topology") and hasattr(item, "xyz"):
+        from mdnb.formats.arrays import MemoryFile
+
+        return MemoryFile(item)
+    raise DataError(f"got {type(item).__name__!r} as a trajectory, expected a path or an mdtraj.Trajectory")
+
+
+def _topology(top: Any, files: Iterable[TrajectoryFile]) -> mdtraj.Topology:
+    if top is None:
+        own = next((topology for file in files if (topology := file.topology()) is not None), None)
+        if own is None:
+            raise DataError(
+                f"{next(iter(files)).path} holds no topology; give top='system.pdb' (or GRO, PSF, PRMTOP, mmCIF)"
+            )
+        return own
+    if hasattr(top, "topology"):
+        return top.topology
+    if hasattr(top, "n_atoms"):
+        return top
+    path = Path(top)
+    if not path.exists():
+        raise DataError(f"no such topology file: {path}")
+    import mdtraj
+
+    try:
+        return mdtraj.load_topology(str(path))
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read as a topology: {type(error).__name__}: {error}; expected PDB, GRO, PSF, PRMTOP "
+            "or mmCIF"
+        ) from error
+
+
+def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarray) -> np.ndarray | None:
+    if isinstance(selection, str):
+        if selection == "all":
+            return None
+        try:
+            indices = topology.select(selection)
+        except Exception as error:  # noqa: BLE001 - mdtraj's parser raises whatever its grammar or eval raises
+            raise DataError(
+                f"the selection {selection!r} is not in mdtraj's language ({error}); try 'protein', 'name CA' or "
+                "'element != H'"
+            ) from error
+    else:
+        indices = np.asarray(selection)
+    if len(indices) == 0:
+        raise DataError(f"the selection {selection!r} holds none of the {topology.n_atoms} atoms")
+    if not np.issubdtype(indices.dtype, np.integer) or indices.min() < 0 or indices.max() >= topology.n_atoms:
+        raise DataError(f"the selection must hold atom indices from 0 to {topology.n_atoms - 1}")
+    if len(np.unique(indices)) != len(indices):
+        raise DataError("the selection names an atom twice")
+    return np.sort(indices)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return names as short as they can be while they differ."""
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(Path(path.parent.name, path.stem)) for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({number})" for number, name in enumerate(names)]
+    return names
+
+
+#: Suffixes that `load` reads; a picker lists these files.
+SUFFIXES = tuple(sorted(FORMATS))

@@ -18,30 +18,31 @@ _PUBLIC = {
     "Features": "mdnb.features.base",
     "Window": "mdnb.datasets",
     "fit": "mdnb.training",
-    "Training": "mdnb.training",
+    "Training": "mdnb.specs",
     "CNN": "mdnb.models.cnn",
     "RNN": "mdnb.models.rnn",
     "VAE": "mdnb.models.vae",
     "GAN": "mdnb.models.gan",
     "Run": "mdnb.runs",
-    "baselines": "mdnb.baselines",
-    "explain": "mdnb.explain",
-    "Explanation": "mdnb.explain",
+    "baselines": "mdnb.baseline",
+    "tune": "mdnb.tuning",
+    "explain": "mdnb.explanation",
+    "Explanation": "mdnb.explanation",
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generate",
     "report": "mdnb.reports",
     "StructureView": "mdnb.views",
     "TrajectoryPicker": "mdnb.views",
 }
-_MODULES = {"figures", "targets", "errors", "features", "views"}
+_MODULES = {"figures", "scores", "targets", "errors", "features", "views"}
 
 __all__ = ["__version__", *sorted(_PUBLIC), *sorted(_MODULES)]
 
 if TYPE_CHECKING:
-    from mdnb.baselines import baselines as baselines
+    from mdnb.baseline import baselines as baselines
     from mdnb.datasets import Window as Window
-    from mdnb.explain import Explanation as Explanation
-    from mdnb.explain import explain as explain
+    from mdnb.explanation import Explanation as Explanation
+    from mdnb.explanation import explain as explain
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize
     from mdnb.generation.generate import Generated as Generated
@@ -54,10 +55,11 @@ if TYPE_CHECKING:
     from mdnb.runs import Run as Run
     from mdnb.sources.packaged import example as example
     from mdnb.sources.simulate import simulate as simulate
-    from mdnb.training import Training as Training
+    from mdnb.specs import Training as Training
     from mdnb.training import fit as fit
     from mdnb.trajectories import Trajectories as Trajectories
     from mdnb.trajectories import load as load
+    from mdnb.tuning import tune as tune
     from mdnb.views import StructureView as StructureView
     from mdnb.views import TrajectoryPicker as TrajectoryPicker
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, get_type_hints
 
 from mdnb.errors import SpecError, unknown_name
 
-__all__ = ["Setting", "Spec", "setting", "spec_class"]
+__all__ = ["Setting", "Spec", "Training", "setting", "spec_class"]
 
 _KEY = "mdnb"
 
@@ -145,6 +145,27 @@ class Spec:
             if name not in names:
                 raise unknown_name(f"field of {target.__name__}", name, names)
         return target(**values)
+
+
+@dataclass(frozen=True)
+class Training(Spec):
+    """How a model is trained."""
+
+    epochs: int = setting(30, "passes over the training samples", low=1, high=100_000, log=True)
+    batch_size: int = setting(256, "samples in one step", low=1, high=1_000_000, log=True)
+    learning_rate: float = setting(
+        2e-3, "step size at the start; it falls to zero as a cosine", low=1e-6, high=1.0, log=True
+    )
+    weight_decay: float = setting(1e-4, "decay of the weights", low=0.0, high=1.0)
+    gradient_clip: float = setting(5.0, "largest norm of a gradient", low=1e-3, high=1e6, log=True)
+    patience: int = setting(10, "epochs without a better validation loss before it stops", low=1, high=100_000)
+    test: float = setting(
+        0.25, "share of trajectories (or of each one's frames) held out for the test", low=0.01, high=0.9
+    )
+    validation: float = setting(0.125, "share held out for early stopping", low=0.01, high=0.9)
+    balanced: bool = setting(False, "weigh rare classes up in the loss")
+    seed: int = setting(0, "seed of the split, the weights and the order of the samples", low=0, high=2**31 - 1)
+    threads: int = setting(1, "processor threads; more than one pays for large models only", low=1, high=1024)
 
 
 def spec_class(name: str, kind: str | None = None) -> type[Spec]:

@@ -94,7 +94,9 @@ class Contacts(Featurizer):
 
     def __init__(self, cutoff: float = 0.45, width: float = 0.03, min_residues: int = 3) -> None:
         if cutoff <= 0 or width < 0:
-            raise DataError(f"cutoff = {cutoff} nm, width = {width} nm: expected a cutoff above 0, a width of at least 0")
+            raise DataError(
+                f"cutoff = {cutoff} nm, width = {width} nm: expected a cutoff above 0, a width of at least 0"
+            )
         self.cutoff, self.width, self.min_residues = cutoff, width, min_residues
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
@@ -136,7 +138,7 @@ def _within_bonds(topology: mdtraj.Topology, n_bonds: int) -> set[tuple[int, int
     for a, b in topology.bonds:
         neighbours[a.index].add(b.index)
         neighbours[b.index].add(a.index)
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     for start in neighbours:
         reached = shell = {start}
         for _ in range(n_bonds):

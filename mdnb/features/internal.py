@@ -65,14 +65,16 @@ class InternalCoordinates(Featurizer):
         self.placements = _placements(topology, reference)
         label = [atom_label(atom) for atom in topology.atoms]
         self._by_atom = {place.atom: place for place in self.placements}
-        bonds, angles, torsions = [], [], []
+        bonds: list[Column] = []
+        angles: list[Column] = []
+        torsions: list[Column] = []
         self._column_of: dict[int, int] = {}  # atom -> its first column among the torsions
         for place in self.placements[1:]:
-            atoms = (place.bond, place.atom)
-            bonds.append(Column(f"bond {label[place.atom]}", "nm", atoms, f"bond {label[place.atom]}"))
+            name = f"bond {label[place.atom]}"
+            bonds.append(Column(name, "nm", (place.bond, place.atom), name))
         for place in self.placements[2:]:
-            atoms = (place.angle, place.bond, place.atom)
-            angles.append(Column(f"angle {label[place.atom]}", "rad", atoms, f"angle {label[place.atom]}"))
+            name = f"angle {label[place.atom]}"
+            angles.append(Column(name, "rad", (place.angle, place.bond, place.atom), name))
         for place in self.placements[3:]:
             atoms = (place.torsion, place.angle, place.bond, place.atom)
             name = f"torsion {label[place.atom]}"

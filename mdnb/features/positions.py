@@ -60,7 +60,9 @@ class Positions(Featurizer):
         """Return x, y and z of each selected atom."""
         self._atoms = topology.select(self.selection)
         if len(self._atoms) < 3:
-            raise DataError(f"{self.name!r} needs at least 3 atoms to superpose; {self.selection!r} holds {len(self._atoms)}")
+            raise DataError(
+                f"{self.name!r} needs at least 3 atoms to superpose; {self.selection!r} holds {len(self._atoms)}"
+            )
         chosen = reference[self._atoms]
         self._reference = chosen - chosen.mean(0)
         return tuple(

@@ -31,7 +31,8 @@ class Report:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<p>Report: <code>{escape(str(self.html))}</code><br>Notebook: <code>{escape(str(self.notebook))}</code></p>"
+        html, notebook = escape(str(self.html)), escape(str(self.notebook))
+        return f"<p>Report: <code>{html}</code><br>Notebook: <code>{notebook}</code></p>"
 
 
 def report(
@@ -95,5 +96,6 @@ def _same_place(source: Path) -> Exception:
     from mdnb.errors import DataError
 
     return DataError(
-        f"the report of {str(source)!r} would overwrite that notebook itself: give another folder as out, such as 'report'"
+        f"the report of {str(source)!r} would overwrite that notebook itself: "
+        "give another folder as out, such as 'report'"
     )

@@ -15,6 +15,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from mdnb.errors import MdnbError
@@ -42,7 +43,7 @@ class _ThisPython(AsyncKernelManager):
         )
 
 
-class _Engine(Engine):  # type: ignore[misc]  # papermill has no types
+class _Engine(Engine):
     @classmethod
     def execute_notebook(
         cls, nb: Any, kernel_name: str, output_path: str | None = None, progress_bar: Any = None, **options: Any
@@ -81,6 +82,7 @@ def execute(notebook: Any, parameters: dict[str, Any], *, source: Path, output: 
     MdnbError
         If a cell fails or the kernel dies.
     """
+    notebook = load_notebook_node(notebook)  # adds the metadata that papermill expects
     if parameters:
         notebook = parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
     bar = progress_bar(total=len(notebook.cells), description=source.stem, unit="cell") if progress else None

@@ -47,10 +47,14 @@ def find_notebook(notebook: str | os.PathLike[str]) -> Path:
     path = Path(notebook).expanduser()
     if path.is_file():
         if path.suffix != ".ipynb":
-            raise DataError(f"cannot report {str(path)!r}: expected a notebook (.ipynb), got a {path.suffix or 'plain'} file")
+            raise DataError(
+                f"cannot report {str(path)!r}: expected a notebook (.ipynb), got a {path.suffix or 'plain'} file"
+            )
         return path
     if path.parent != Path() or path.is_absolute():
-        raise DataError(f"no such notebook: {str(path)!r}; give the path of an .ipynb file or the name of a shipped notebook")
+        raise DataError(
+            f"no such notebook: {str(path)!r}; give the path of an .ipynb file or the name of a shipped notebook"
+        )
     folder = notebooks_folder()
     shipped = folder / f"{path.name.removesuffix('.ipynb')}.ipynb"
     if not shipped.is_file():
@@ -70,7 +74,13 @@ def read_notebook(path: Path) -> Any:
 
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError, KeyError) as error:
+    except (
+        nbformat.reader.NotJSONError,
+        nbformat.ValidationError,
+        UnicodeDecodeError,
+        AttributeError,
+        KeyError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"cannot read {str(path)!r} as a notebook ({reason[:120]}): expected a Jupyter notebook of format 4; "

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import ast
 import io
-import json
 import keyword
-import math
-import os
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mdnb.errors import DataError, SpecError, unknown_name
+from mdnb.reports.annotations import ANY, SIMPLE, accepts, cast, from_text, options, parse_type, plain
 
-__all__ = ["Declared", "check_parameters", "declared_parameters", "parse_value"]
-
-_ANY = "Any"
-_SIMPLE = ("bool", "int", "float", "str", "list", "tuple", "dict", "None", _ANY)
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+__all__ = ["Declared", "check_parameters", "declared_parameters", "parse_values"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +65,17 @@ def declared_parameters(notebook: Any, name: str) -> list[Declared]:
     }
     declared = []
     for statement in tree.body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value is not None:
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value is not None
+        ):
             target, kind = statement.target.id, _written(statement.annotation)
-        elif isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
+        elif (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
             target, kind = statement.targets[0].id, _type_of_default(statement.value)
         else:
             continue
@@ -95,39 +97,51 @@ def check_parameters(declared: Sequence[Declared], given: Mapping[str, Any], not
     known = {entry.name: entry for entry in declared}
     values = {}
     for name, value in given.items():
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise SpecError(f"{name!r} cannot be a parameter of {notebook!r}: expected a Python name, such as 'n_frames'")
-        if name not in known:
-            if not known:
-                raise SpecError(f"{notebook!r} takes no parameters, got {name!r}: tag one of its cells 'parameters'")
-            raise unknown_name(f"parameter of {notebook!r}", name, known)
-        kind = _parse(known[name].type)
-        plain = _plain(value)
-        if not _is(kind, plain):
+        _check_name(name, known, notebook)
+        kind = parse_type(known[name].type)
+        simple = plain(value)
+        if not accepts(kind, simple):
             raise _ill_typed(known[name], value, type(value).__name__, notebook)
-        values[name] = _cast(kind, plain)
+        values[name] = cast(kind, simple)
     return values
 
 
-def parse_value(entry: Declared, text: str, notebook: str) -> Any:
-    """Return a value typed on a command line as the declared type.
+def parse_values(declared: Sequence[Declared], texts: Iterable[Sequence[str]], notebook: str) -> dict[str, Any]:
+    """Return the values typed on a command line, each as its declared type.
 
     Lists are written ``a,b`` or ``[1, 2]``, true and false also ``yes`` and ``no``.
 
     Raises
     ------
     SpecError
-        If the text is no value of that type.
+        If a name is not declared, or a text is no value of the declared type.
     """
-    kind = _parse(entry.type)
-    for option in _options(kind):
+    known = {entry.name: entry for entry in declared}
+    values = {}
+    for name, text in texts:
+        _check_name(name, known, notebook)
+        values[name] = _parse_text(known[name], text, notebook)
+    return values
+
+
+def _parse_text(entry: Declared, text: str, notebook: str) -> Any:
+    for option in options(parse_type(entry.type)):
         try:
-            value = _from_text(option, text)
+            value = from_text(option, text)
         except (ValueError, SyntaxError):
             continue
-        if _is(option, value):
-            return _cast(option, value)
+        if accepts(option, value):
+            return cast(option, value)
     raise _ill_typed(entry, text, "text", notebook)
+
+
+def _check_name(name: Any, known: Mapping[str, Declared], notebook: str) -> None:
+    if not str(name).isidentifier() or keyword.iskeyword(name):
+        raise SpecError(f"{name!r} cannot be a parameter of {notebook!r}: expected a Python name, such as 'n_frames'")
+    if not known:
+        raise SpecError(f"{notebook!r} takes no parameters, got {name!r}: tag one of its cells 'parameters'")
+    if name not in known:
+        raise unknown_name(f"parameter of {notebook!r}", name, known)
 
 
 def _ill_typed(entry: Declared, value: Any, got: str, notebook: str) -> SpecError:
@@ -149,124 +163,6 @@ def _type_of_default(value: ast.expr) -> str:
     try:
         literal = ast.literal_eval(value)
     except ValueError:
-        return _ANY
+        return ANY
     name = type(literal).__name__
-    return name if literal is not None and name in _SIMPLE else _ANY
-
-
-def _parse(text: str) -> ast.expr:
-    try:
-        return ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return ast.Name(_ANY)
-
-
-def _name(kind: ast.expr) -> str:
-    """Return the bare name of a type: ``"list"`` for ``list[int]``, ``"Any"`` for what is not known."""
-    if isinstance(kind, ast.Subscript):
-        kind = kind.value
-    if isinstance(kind, ast.Constant) and kind.value is None:
-        return "None"
-    name = kind.attr if isinstance(kind, ast.Attribute) else kind.id if isinstance(kind, ast.Name) else _ANY
-    lowered = name.lower() if name in ("List", "Tuple", "Dict") else {"Path": "str", "Sequence": "list"}.get(name, name)
-    return lowered if lowered in (*_SIMPLE, "Optional", "Union", "Literal") else _ANY
-
-
-def _arguments(kind: ast.expr) -> list[ast.expr]:
-    if not isinstance(kind, ast.Subscript):
-        return []
-    return list(kind.slice.elts) if isinstance(kind.slice, ast.Tuple) else [kind.slice]
-
-
-def _options(kind: ast.expr) -> list[ast.expr]:
-    """Return the alternatives of a union, the others as the only one; None comes first and text last."""
-    if isinstance(kind, ast.BinOp) and isinstance(kind.op, ast.BitOr):
-        found = [*_options(kind.left), *_options(kind.right)]
-    elif _name(kind) == "Optional":
-        found = [*(o for a in _arguments(kind) for o in _options(a)), ast.Constant(None)]
-    elif _name(kind) == "Union":
-        found = [o for a in _arguments(kind) for o in _options(a)]
-    else:
-        return [kind]
-    return sorted(found, key=lambda option: {"None": 0, "str": 2}.get(_name(option), 1))
-
-
-def _is(kind: ast.expr, value: Any) -> bool:
-    options = _options(kind)
-    if len(options) > 1:
-        return any(_is(option, value) for option in options)
-    name, inner = _name(options[0]), _arguments(options[0])
-    if name == _ANY:
-        return True
-    if name == "None":
-        return value is None
-    if name == "Literal":
-        return any(isinstance(a, ast.Constant) and a.value == value and type(a.value) is type(value) for a in inner)
-    if name in ("bool", "str"):
-        return isinstance(value, bool if name == "bool" else str)
-    if name in ("int", "float"):
-        return isinstance(value, (int, float) if name == "float" else int) and not isinstance(value, bool)
-    if name == "dict":
-        return isinstance(value, dict) and (len(inner) != 2 or all(_is(inner[0], k) and _is(inner[1], v) for k, v in value.items()))
-    if not isinstance(value, list):
-        return False
-    if name == "tuple" and inner and not _is_ellipsis(inner[-1]):
-        return len(value) == len(inner) and all(map(_is, inner, value))
-    return not inner or all(_is(inner[0], item) for item in value)
-
-
-def _is_ellipsis(kind: ast.expr) -> bool:
-    return isinstance(kind, ast.Constant) and kind.value is Ellipsis
-
-
-def _cast(kind: ast.expr, value: Any) -> Any:
-    names = {_name(option) for option in _options(kind)}
-    return float(value) if "float" in names and "int" not in names and type(value) is int else value
-
-
-def _plain(value: Any) -> Any:
-    """Return numbers, paths and sequences of other libraries as Python's own, which papermill can write down."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    to_list = getattr(value, "tolist", None)
-    return to_list() if callable(to_list) else value
-
-
-def _from_text(kind: ast.expr, text: str) -> Any:
-    name, inner, bare = _name(kind), _arguments(kind), text.strip()
-    if name == "str":
-        return text
-    if name == "None":
-        if bare.lower() in ("none", "null", ""):
-            return None
-        raise ValueError(text)
-    if name == "bool":
-        if bare.lower() in (*_TRUE, *_FALSE):
-            return bare.lower() in _TRUE
-        raise ValueError(text)
-    if name == "int":
-        return int(bare)
-    if name == "float":
-        value = float(bare)
-        if math.isnan(value):
-            raise ValueError(text)
-        return value
-    if name in ("list", "tuple") and not bare.startswith(("[", "(")):
-        item = inner[0] if inner else ast.Name(_ANY)
-        return [_from_text(item, part) for part in bare.split(",")] if bare else []
-    if name == "Literal" and any(isinstance(a, ast.Constant) and a.value == text for a in inner):
-        return text
-    try:
-        return _plain(json.loads(bare))
-    except json.JSONDecodeError:
-        pass  # Python's own notation, or plain text, is tried next
-    try:
-        return _plain(ast.literal_eval(bare))
-    except (ValueError, SyntaxError):
-        if name == _ANY:
-            return text
-        raise
+    return name if literal is not None and name in SIMPLE else ANY

@@ -33,7 +33,7 @@ class System:
     sequence : str
         One-letter residues, or for the capped dipeptide ``"ACE-ALA-NME"``.
     starts : tuple of str
-        Starting structures, taken in turn by the replicas.
+        Starting structures, taken in turn by the replicas; "unfolded" is the folded one after 100 ps at 900 K.
     time_step : float
         In fs.
     hydrogen_mass : float or None
@@ -91,10 +91,10 @@ def build(system: str, start: str) -> Any:
         raise unknown_name(f"start of {system}", start, SYSTEMS[system].starts)
     from io import StringIO
 
-    if start == "folded":
+    if start in ("folded", "unfolded"):
         text = files("mdnb.sources").joinpath("starts", f"{system}.pdb").read_text()
     else:
-        text = _peptide(SYSTEMS[system].sequence, left_handed=start == "left-handed")
+        text = _dipeptide(left_handed=start == "left-handed")
     pdb = openmm.app.PDBFile(StringIO(text))
     modeller = openmm.app.Modeller(pdb.topology, pdb.positions)
     # Missing hydrogens are placed with a local minimization that starts from random positions.
@@ -103,6 +103,31 @@ def build(system: str, start: str) -> Any:
     order = one_handed(modeller.topology, positions)
     modeller.positions = positions[order] * openmm.unit.nanometer
     return modeller
+
+
+def _positions(path: Path) -> np.ndarray:
+    positions = _openmm().app.PDBFile(str(path)).getPositions(asNumpy=True)
+    return np.asarray(positions._value)
+
+
+def hands_of(topology: Any, positions: np.ndarray) -> list[bool]:
+    """Return the hand of each centre with three different heavy neighbours and one further neighbour."""
+    bonded = _bonded(topology)
+    hydrogen = {atom.index for atom in topology.atoms() if atom.element.symbol == "H"}
+    centres = [
+        (centre, sorted(set(row) - hydrogen)[:3])
+        for centre, row in sorted(bonded.items())
+        if len(row) == 4 and len(set(row) - hydrogen) >= 3
+    ]
+    return [bool(np.linalg.det(positions[row] - positions[centre]) > 0) for centre, row in centres]
+
+
+def _bonded(topology: Any) -> dict[int, list[int]]:
+    bonded: dict[int, list[int]] = {}
+    for a, b in topology.bonds():
+        bonded.setdefault(a.index, []).append(b.index)
+        bonded.setdefault(b.index, []).append(a.index)
+    return bonded
 
 
 def one_handed(topology: Any, positions: np.ndarray) -> list[int]:
@@ -117,11 +142,8 @@ def one_handed(topology: Any, positions: np.ndarray) -> list[int]:
     positions : (n_atoms, 3) array
         In nm.
     """
-    bonded: dict[int, list[int]] = {}
+    bonded = _bonded(topology)
     hydrogen = {atom.index for atom in topology.atoms() if atom.element.symbol == "H"}
-    for a, b in topology.bonds():
-        bonded.setdefault(a.index, []).append(b.index)
-        bonded.setdefault(b.index, []).append(a.index)
     order = list(range(len(positions)))
     for centre, neighbours in bonded.items():
         own = sorted(hydrogen.intersection(neighbours))
@@ -134,8 +156,8 @@ def one_handed(topology: Any, positions: np.ndarray) -> list[int]:
     return order
 
 
-def _peptide(sequence: str, *, left_handed: bool) -> str:
-    """Return the heavy atoms of an extended (or left-handed) peptide as PDB text."""
+def _dipeptide(*, left_handed: bool) -> str:
+    """Return the heavy atoms of extended (or left-handed) ACE-ALA-NME as PDB text."""
     try:
         import PeptideBuilder
         from Bio.PDB import PDBIO
@@ -143,23 +165,17 @@ def _peptide(sequence: str, *, left_handed: bool) -> str:
         raise MissingDependencyError("PeptideBuilder", "simulate", "simulate") from None
     from io import StringIO
 
-    capped = sequence == "ACE-ALA-NME"
-    letters = "AAA" if capped else sequence
     phi, psi = (55.0, 45.0) if left_handed else (-120.0, 140.0)
-    geometries = [PeptideBuilder.Geometry.geometry(letter) for letter in letters]
+    geometries = [PeptideBuilder.Geometry.geometry("A") for _ in range(3)]
     for geometry in geometries:
         geometry.phi, geometry.psi_im1 = phi, psi
     chain = PeptideBuilder.initialize_res(geometries[0])
     for geometry in geometries[1:]:
         chain = PeptideBuilder.add_residue(chain, geometry)
-    if not capped:
-        PeptideBuilder.add_terminal_OXT(chain)
     stream = StringIO()
     writer = PDBIO()
     writer.set_structure(chain)
     writer.save(stream)
-    if not capped:
-        return stream.getvalue()
     # The first and the last alanine lose what a cap does not have and take the caps' names.
     caps = {
         1: ("ACE", {"CA": "CH3", "C": "C", "O": "O"}),
@@ -208,9 +224,11 @@ def _replica(task: Mapping[str, Any]) -> dict[str, Any]:
     simulation.context.setPositions(modeller.positions)
     simulation.minimizeEnergy()
     if task["start"] == "unfolded":  # a random coil of its own for each replica
-        integrator.setTemperature(800 * unit.kelvin)
-        simulation.context.setVelocitiesToTemperature(800 * unit.kelvin, seed)
-        integrator.step(int(30_000 / system.time_step))
+        integrator.setTemperature(900 * unit.kelvin)
+        integrator.setStepSize(1 * unit.femtosecond)
+        simulation.context.setVelocitiesToTemperature(900 * unit.kelvin, seed)
+        integrator.step(100_000)
+        integrator.setStepSize(system.time_step * unit.femtosecond)
         integrator.setTemperature(task["temperature"] * unit.kelvin)
     simulation.context.setVelocitiesToTemperature(task["temperature"] * unit.kelvin, seed)
     integrator.step(round(system.equilibration * 1000 / system.time_step))
@@ -228,12 +246,17 @@ def _replica(task: Mapping[str, Any]) -> dict[str, Any]:
         arrays["forces"][frame] = state.getForces(asNumpy=True)._value
         energies["potential_energy"][frame] = state.getPotentialEnergy()._value
         energies["kinetic_energy"][frame] = state.getKineticEnergy()._value
+    hands = [hands_of(topology, frame) for frame in (_positions(topology_file), arrays["positions"][-1])]
+    if hands[0] != hands[1]:
+        raise DataError(f"{task['out']}: the hand of a chiral centre changed; this temperature breaks the molecule")
     write_h5md(
         task["out"],
         time=np.arange(1, n_frames + 1) * system.save_interval,
         observables=energies,
         attributes={"temperature": task["temperature"]},
-        **arrays,
+        positions=arrays["positions"],
+        velocities=arrays["velocities"],
+        forces=arrays["forces"],
     )
     dof = 3 * shape[1] - model.getNumConstraints() - 3
     row = {

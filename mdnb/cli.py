@@ -1,0 +1,107 @@
+"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mdnb import __version__
+from mdnb.errors import MdnbError, MissingDependencyError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status: 0, 1 for an error that is told in one sentence, 130 if interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except MdnbError as error:
+        print(f"mdnb: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mdnb: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mdnb", description="Deep learning on molecular dynamics trajectories, from files to a report."
+    )
+    parser.add_argument("--version", action="version", version=f"mdnb {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="run the whole pipeline on a packaged example and write its report")
+    demo.add_argument("--out", default="report", metavar="DIR", help="folder of the report (default: report)")
+    _add_parameters(demo)
+    demo.set_defaults(run=_report, notebook="demo")
+
+    lab = commands.add_parser("lab", help="open JupyterLab on a copy of the notebooks")
+    lab.add_argument(
+        "--dir",
+        default=None,
+        metavar="DIR",
+        help="folder to work in (default: the notebooks of a checkout, else mdnb-notebooks)",
+    )
+    lab.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="more arguments for jupyter lab, after --")
+    lab.set_defaults(run=_lab)
+
+    report = commands.add_parser("report", help="run a notebook and write it as one HTML file")
+    report.add_argument("notebook", metavar="NOTEBOOK", help="an .ipynb file, or the name of a shipped notebook")
+    report.add_argument("--out", default="report", metavar="DIR", help="folder of the report (default: report)")
+    _add_parameters(report)
+    report.set_defaults(run=_report)
+    return parser
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-p", "--parameter", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+        help="set a parameter of the notebook; repeat for more",
+    )  # fmt: skip
+
+
+def _report(options: argparse.Namespace) -> int:
+    from mdnb.reports import find_notebook, report
+    from mdnb.reports.notebooks import read_notebook
+    from mdnb.reports.parameters import declared_parameters, parse_values
+
+    notebook = find_notebook(options.notebook)
+    declared = declared_parameters(read_notebook(notebook), notebook.name)
+    values = parse_values(declared, options.parameters, notebook.name)
+    written = report(notebook, values, options.out)
+    print(f"Report: {written.html.resolve()}")
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from importlib.util import find_spec
+
+    if find_spec("jupyterlab") is None:
+        raise MissingDependencyError("jupyterlab", "mdnb lab", "lab")
+    rest = options.rest[1:] if options.rest[:1] == ["--"] else options.rest
+    folder = _lab_folder(options.dir)
+    command = [sys.executable, "-m", "jupyterlab", *rest]
+    print(f"{' '.join(command)}   (in {folder})")
+    return subprocess.call(command, cwd=folder)
+
+
+def _lab_folder(asked: str | None) -> Path:
+    """Return the folder to work in: the checkout's own, or one that gets copies of the installed notebooks."""
+    from mdnb.reports.notebooks import notebooks_folder
+
+    shipped = notebooks_folder()
+    in_checkout = (shipped.parent / "pyproject.toml").is_file()
+    if asked is None and in_checkout:
+        return shipped
+    folder = Path(asked or "mdnb-notebooks")
+    folder.mkdir(parents=True, exist_ok=True)
+    for notebook in sorted(shipped.glob("*.ipynb")):
+        if not (folder / notebook.name).exists():  # a user's own changes stay
+            shutil.copy(notebook, folder)
+    return folder

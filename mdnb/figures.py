@@ -1,0 +1,328 @@
+"""Results drawn as plotly figures; nothing is computed here that a result object does not offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import mdtraj
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mdnb.errors import DataError
+from mdnb.explanation import Explanation
+from mdnb.features.base import Features
+from mdnb.generation.compare import DEGREES, ramachandran
+from mdnb.generation.generate import Generated
+from mdnb.runs import Run
+from mdnb.scores import Score
+
+__all__ = [
+    "checks_figure",
+    "confusion_figure",
+    "explanation_figure",
+    "free_energy_figure",
+    "learning_figure",
+    "ramachandran_figure",
+    "scores_figure",
+    "trace_figure",
+    "window_figure",
+]
+
+#: Okabe and Ito's colours, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/).
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BOLTZMANN = 0.00831446261815324  # kJ/(mol K)
+
+
+def _finish(figure: go.Figure, title: str, height: int = 380) -> go.Figure:
+    figure.update_layout(
+        template="plotly_white",
+        title={"text": title, "x": 0.01, "font": {"size": 16}},
+        height=height,
+        margin={"l": 70, "r": 20, "t": 60, "b": 55},
+        colorway=list(COLORS),
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
+    )
+    return figure
+
+
+def trace_figure(features: Features, columns: Sequence[str], trajectory: int = 0, most: int = 2000) -> go.Figure:
+    """Draw columns against time for one trajectory, and their distribution over all.
+
+    Parameters
+    ----------
+    features : Features
+    columns : sequence of str
+        Names of columns.
+    trajectory : int
+    most : int
+        Points drawn of the trace; longer ones are thinned evenly.
+
+    Raises
+    ------
+    SpecError
+        For an unknown column.
+    DataError
+        For a trajectory that is not there.
+    """
+    own = np.flatnonzero(features.trajectory == trajectory)
+    if not len(own):
+        raise DataError(f"there is no trajectory {trajectory}; there are {len(np.unique(features.trajectory))}")
+    own = own[:: max(1, len(own) // most)]
+    known = np.isfinite(features.time[own]).all()
+    x = features.time[own] / 1000 if known else own - own[0]
+    figure = make_subplots(
+        rows=len(columns), cols=2, column_widths=[0.75, 0.25], shared_xaxes=True, horizontal_spacing=0.08
+    )
+    for row, name in enumerate(columns, 1):
+        column = next(one for one in features.columns if one.name == name) if name in features.names else None
+        values = features.column(name)
+        color = COLORS[(row - 1) % len(COLORS)]
+        unit = f" ({column.unit})" if column and column.unit else ""
+        figure.add_scatter(
+            x=x,
+            y=values[own],
+            mode="lines",
+            line={"width": 1, "color": color},
+            showlegend=False,
+            name=name,
+            row=row,
+            col=1,
+        )
+        counts, edges = np.histogram(values, bins=60, density=True)
+        figure.add_scatter(
+            x=counts,
+            y=(edges[1:] + edges[:-1]) / 2,
+            fill="tozerox",
+            line={"color": color, "shape": "hvh"},
+            showlegend=False,
+            name=name,
+            row=row,
+            col=2,
+        )
+        figure.update_yaxes(title_text=f"{name}{unit}", row=row, col=1)
+    figure.update_xaxes(title_text="time (ns)" if known else "frame", row=len(columns), col=1)
+    figure.update_xaxes(title_text="density, all frames", row=len(columns), col=2)
+    name = features.source.names[trajectory]
+    return _finish(figure, f"{name}", height=140 + 170 * len(columns))
+
+
+def learning_figure(*runs: Run) -> go.Figure:
+    """Draw the training and the validation loss of each run against the epoch."""
+    figure = make_subplots(rows=1, cols=len(runs), subplot_titles=[run.family for run in runs], horizontal_spacing=0.09)
+    for number, run in enumerate(runs, 1):
+        epochs = [row["epoch"] for row in run.history]
+        critic = run.family == "GAN"
+        wanted = (
+            {"distance": "critic: real - generated"}
+            if critic
+            else {"loss": "training", "validation_loss": "validation"}
+        )
+        for color, (key, name) in zip(COLORS, wanted.items(), strict=False):
+            values = [row[key] for row in run.history]
+            figure.add_scatter(
+                x=epochs,
+                y=values,
+                name=name,
+                line={"color": color},
+                legendgroup=name,
+                showlegend=number == 1 or critic,
+                row=1,
+                col=number,
+            )
+        figure.update_xaxes(title_text="epoch", row=1, col=number)
+        figure.update_yaxes(title_text="Wasserstein distance" if critic else "loss", row=1, col=number)
+    _finish(figure, "")
+    figure.update_layout(legend={"y": -0.2, "yanchor": "top"}, margin={"b": 80})
+    return figure
+
+
+def scores_figure(models: Mapping[str, Mapping[str, Score]]) -> go.Figure:
+    """Draw the held-out scores of models side by side, with their 95% intervals.
+
+    Parameters
+    ----------
+    models : mapping of mapping of Score
+        As `mdnb.baselines` returns them; the last is drawn as the one to judge.
+    """
+    metrics = list(next(iter(models.values())))
+    figure = make_subplots(rows=1, cols=len(metrics), subplot_titles=metrics, shared_yaxes=True)
+    names = list(models)
+    colors = ["#999999"] * (len(names) - 1) + [COLORS[0]]
+    for column, metric in enumerate(metrics, 1):
+        scores = [models[name][metric] for name in names]
+        figure.add_bar(
+            y=names,
+            x=[score.value for score in scores],
+            orientation="h",
+            marker_color=colors,
+            text=[f"{score.value:.3f}" for score in scores],
+            textposition="inside",
+            insidetextanchor="start",
+            error_x={
+                "array": [score.high - score.value for score in scores],
+                "arrayminus": [score.value - score.low for score in scores],
+            },
+            showlegend=False,
+            row=1,
+            col=column,
+        )
+    return _finish(figure, "Held-out test trajectories (95% intervals)", height=150 + 45 * len(names))
+
+
+def confusion_figure(run: Run, features: Features, labels: np.ndarray) -> go.Figure:
+    """Draw which class was predicted for which, on the run's test trajectories.
+
+    Parameters
+    ----------
+    run : Run
+    features : Features
+    labels : (n_frames,) int array
+        Class numbers of every frame.
+    """
+    samples = run.samples(features)
+    held_out = np.isin(samples.trajectory, run.split["test"]["trajectories"])
+    classes = run.target.classes if run.target else ()
+    truth, guess = labels[samples.label_frames][held_out].astype(int), run.predict(features)[held_out]
+    counts = np.zeros((len(classes), len(classes)), int)
+    np.add.at(counts, (truth, guess), 1)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=list(classes),
+            y=list(classes),
+            zmin=0,
+            zmax=1,
+            colorscale="Blues",
+            text=[
+                [f"{share:.1%}<br>{count:,}" for share, count in zip(*rows, strict=True)]
+                for rows in zip(shares, counts, strict=True)
+            ],
+            texttemplate="%{text}",
+            colorbar={"title": "share"},
+        )
+    )
+    figure.update_xaxes(title_text="predicted")
+    figure.update_yaxes(title_text="true", autorange="reversed")
+    return _finish(figure, f"{run.family}: {run.target.name if run.target else ''}, test trajectories")
+
+
+def explanation_figure(explanation: Explanation, most: int = 12) -> go.Figure:
+    """Draw the mean absolute attribution by residue and of the most important features."""
+    residues = explanation.by_residue()
+    features = dict(list(explanation.by_feature().items())[:most])
+    figure = make_subplots(
+        rows=1, cols=2, subplot_titles=["by residue", "most important features"], horizontal_spacing=0.25
+    )
+    figure.add_bar(x=list(residues), y=list(residues.values()), marker_color=COLORS[0], showlegend=False, row=1, col=1)
+    figure.add_bar(
+        y=list(features)[::-1],
+        x=list(features.values())[::-1],
+        orientation="h",
+        marker_color=COLORS[1],
+        showlegend=False,
+        row=1,
+        col=2,
+    )
+    figure.update_yaxes(title_text="mean |attribution|", row=1, col=1)
+    figure.update_xaxes(title_text="mean |attribution|", row=1, col=2)
+    error = f"additivity error {explanation.additivity_error():.2%}"
+    return _finish(figure, f"What moves the {explanation.output} ({error})", height=max(380, 120 + 24 * len(features)))
+
+
+def window_figure(explanation: Explanation, time_step: float = float("nan")) -> go.Figure:
+    """Draw how the attribution is spread over the frames of the window.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of a model with a window of more than one frame.
+    time_step : float
+        In ps; frames are counted where it is unknown.
+    """
+    values = explanation.over_time()
+    known = np.isfinite(time_step)
+    x = np.arange(1 - len(values), 1) * (time_step if known else 1)
+    figure = go.Figure(go.Bar(x=x, y=values, marker_color=COLORS[0]))
+    figure.update_xaxes(
+        title_text="time before the end of the window (ps)" if known else "frames before the end of the window"
+    )
+    figure.update_yaxes(title_text="mean |attribution|")
+    return _finish(figure, "When in the window the evidence lies", height=320)
+
+
+def ramachandran_figure(sets: Mapping[str, mdtraj.Trajectory | Generated], bins: int = 60) -> go.Figure:
+    """Draw the Ramachandran density of several sets of structures side by side, on one colour scale."""
+    figure = make_subplots(
+        rows=1, cols=len(sets), subplot_titles=list(sets), shared_yaxes=True, horizontal_spacing=0.03
+    )
+    for column, structures in enumerate(sets.values(), 1):
+        angles = ramachandran(structures.structures if isinstance(structures, Generated) else structures)
+        density, edges, _ = np.histogram2d(angles[:, 0], angles[:, 1], bins=bins, range=DEGREES, density=True)
+        middle = (edges[1:] + edges[:-1]) / 2
+        with np.errstate(divide="ignore"):
+            z = np.where(density > 0, np.log10(density), np.nan).T
+        figure.add_heatmap(
+            x=middle,
+            y=middle,
+            z=z,
+            coloraxis="coloraxis",
+            row=1,
+            col=column,
+            hovertemplate="phi %{x:.0f}, psi %{y:.0f}<extra></extra>",
+        )
+        figure.update_xaxes(
+            title_text="phi (degrees)", range=[-180, 180], tickvals=[-180, -90, 0, 90, 180], row=1, col=column
+        )
+    figure.update_yaxes(range=[-180, 180], tickvals=[-180, -90, 0, 90, 180])
+    figure.update_yaxes(title_text="psi (degrees)", row=1, col=1)
+    figure.update_layout(coloraxis={"colorscale": "Viridis", "colorbar": {"title": "log10 density<br>(1/degree²)"}})
+    return _finish(figure, "Ramachandran density", height=430)
+
+
+def free_energy_figure(
+    x: np.ndarray, y: np.ndarray, names: tuple[str, str], temperature: float, bins: int = 60
+) -> go.Figure:
+    """Draw the free energy -kT ln p of two quantities in kJ/mol.
+
+    Parameters
+    ----------
+    x, y : (n_frames,) arrays
+    names : tuple of str
+        Of the axes, with units.
+    temperature : float
+        In kelvin, of the simulation.
+    bins : int
+    """
+    density, x_edges, y_edges = np.histogram2d(x, y, bins=bins, density=True)
+    with np.errstate(divide="ignore"):
+        energy = np.where(density > 0, -BOLTZMANN * temperature * np.log(density), np.nan)
+    figure = go.Figure(
+        go.Heatmap(
+            x=(x_edges[1:] + x_edges[:-1]) / 2,
+            y=(y_edges[1:] + y_edges[:-1]) / 2,
+            z=(energy - np.nanmin(energy)).T,
+            colorscale="Viridis",
+            colorbar={"title": "kJ/mol"},
+        )
+    )
+    figure.update_xaxes(title_text=names[0])
+    figure.update_yaxes(title_text=names[1])
+    return _finish(figure, f"Free energy at {temperature:g} K", height=430)
+
+
+def checks_figure(sets: Mapping[str, Generated]) -> go.Figure:
+    """Draw the share of generated structures that passes each check."""
+    figure = go.Figure()
+    for color, (name, generated) in zip(COLORS, sets.items(), strict=False):
+        if not generated.checks:
+            raise DataError(f"{name} was not checked; give mdnb.generate the training trajectories as reference=")
+        shares = {check: float(passed.mean()) for check, passed in generated.checks.items()}
+        shares["all"] = float(generated.valid.mean())
+        text = [f"{share:.1%}" for share in shares.values()]
+        figure.add_bar(
+            x=list(shares), y=list(shares.values()), name=name, marker_color=color, text=text, textposition="auto"
+        )
+    figure.update_yaxes(title_text="share of structures", range=[0, 1.02], tickformat=".0%")
+    return _finish(figure, f"Geometry checks, {len(generated):,} structures each, nothing minimized", height=340)

@@ -1,0 +1,123 @@
+"""Checks that say of each generated structure whether it is chemically possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import mdtraj
+import numpy as np
+
+from mdnb.features.distances import _within_bonds
+
+__all__ = ["CHECKS", "Limits", "check_structures"]
+
+#: What is checked, in the order of the columns.
+CHECKS = ("bonds", "angles", "clashes", "chirality")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What real structures of a molecule look like; measured on training frames by `measure`.
+
+    Attributes
+    ----------
+    bonds : (n_bonds, 2) int array
+    bond_range : (n_bonds, 2) array
+        Smallest and largest length in nm, widened by 10%.
+    angles : (n_angles, 3) int array
+    angle_range : (n_angles, 2) array
+        Smallest and largest angle in radian, widened by 10 degrees.
+    pairs : (n_pairs, 2) int array
+        Atoms more than three bonds apart.
+    nearest : (n_pairs,) array
+        A pair nearer than this, in nm, clashes: 90% of the nearest seen, at most 75% of the sum of the van der
+        Waals radii.
+    centres : (n_centres, 4) int array
+        A centre with four neighbours, and three of them.
+    hands : (n_centres,) array
+        Sign of their volume; 0 where training frames have both.
+    """
+
+    bonds: np.ndarray
+    bond_range: np.ndarray
+    angles: np.ndarray
+    angle_range: np.ndarray
+    pairs: np.ndarray
+    nearest: np.ndarray
+    centres: np.ndarray
+    hands: np.ndarray
+
+    @classmethod
+    def measure(cls, structures: mdtraj.Trajectory) -> Limits:
+        """Measure the limits on real structures."""
+        topology = structures.topology
+        neighbours: dict[int, list[int]] = {index: [] for index in range(topology.n_atoms)}
+        for a, b in topology.bonds:
+            neighbours[a.index].append(b.index)
+            neighbours[b.index].append(a.index)
+        bonds = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
+        angles = np.array(
+            [(i, centre, j) for centre, row in neighbours.items() for k, i in enumerate(row) for j in row[k + 1 :]], int
+        ).reshape(-1, 3)
+        near = _within_bonds(topology, 3)
+        apart = ((i, j) for i in range(topology.n_atoms) for j in range(i + 1, topology.n_atoms) if (i, j) not in near)
+        pairs = np.array(list(apart), int).reshape(-1, 2)
+        heavy = {a.index for a in topology.atoms if a.element is None or a.element.symbol != "H"}
+        # Equal hydrogens may be exchanged, so a centre needs three heavy neighbours, or two and one hydrogen.
+        centres = np.array(
+            [
+                (centre, *sorted(row, key=lambda index: index not in heavy)[:3])
+                for centre, row in neighbours.items()
+                if len(row) == 4 and sum(index in heavy for index in row) >= 3
+            ],
+            int,
+        ).reshape(-1, 4)
+        lengths = mdtraj.compute_distances(structures, bonds, periodic=False)
+        bends = mdtraj.compute_angles(structures, angles, periodic=False) if len(angles) else np.zeros((1, 0))
+        radii = np.array([atom.element.radius if atom.element else 0.15 for atom in topology.atoms])
+        nearest = np.full(len(pairs), np.inf)
+        for part in _parts(structures):
+            nearest = np.minimum(nearest, mdtraj.compute_distances(part, pairs, periodic=False).min(0))
+        volumes = np.sign(_volumes(structures.xyz, centres))
+        return cls(
+            bonds=bonds,
+            bond_range=np.stack([0.9 * lengths.min(0), 1.1 * lengths.max(0)], axis=1),
+            angles=angles,
+            angle_range=np.stack([bends.min(0) - np.radians(10), bends.max(0) + np.radians(10)], axis=1),
+            pairs=pairs,
+            nearest=np.minimum(0.9 * nearest, 0.75 * (radii[pairs[:, 0]] + radii[pairs[:, 1]])),
+            centres=centres,
+            hands=np.where(np.abs(volumes.mean(0)) == 1, volumes[0], 0),
+        )
+
+
+def check_structures(structures: mdtraj.Trajectory, limits: Limits) -> dict[str, np.ndarray]:
+    """Return for each check whether each structure passes, (n_structures,) booleans."""
+    passed: dict[str, list[np.ndarray]] = {name: [] for name in CHECKS}
+    for part in _parts(structures):
+        lengths = mdtraj.compute_distances(part, limits.bonds, periodic=False)
+        passed["bonds"].append(_inside(lengths, limits.bond_range))
+        angles = mdtraj.compute_angles(part, limits.angles, periodic=False) if len(limits.angles) else None
+        inside = np.ones(part.n_frames, bool) if angles is None else _inside(angles, limits.angle_range)
+        passed["angles"].append(inside)
+        distances = mdtraj.compute_distances(part, limits.pairs, periodic=False)
+        passed["clashes"].append((distances >= limits.nearest).all(1))
+        hands = np.sign(_volumes(part.xyz, limits.centres))
+        passed["chirality"].append(((limits.hands == 0) | (hands == limits.hands)).all(1))
+    return {name: np.concatenate(values) for name, values in passed.items()}
+
+
+def _inside(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    return np.asarray(((values >= limits[:, 0]) & (values <= limits[:, 1])).all(1))
+
+
+def _volumes(positions: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the signed volume of each centre with its three neighbours, (n_frames, n_centres)."""
+    arms = positions[:, centres[:, 1:]] - positions[:, centres[:, :1]]
+    return np.asarray(np.einsum("fci,fci->fc", arms[:, :, 0], np.cross(arms[:, :, 1], arms[:, :, 2])))
+
+
+def _parts(structures: mdtraj.Trajectory, size: int = 2000) -> Iterator[mdtraj.Trajectory]:
+    for start in range(0, structures.n_frames, size):
+        yield structures[start : start + size]

@@ -1,0 +1,301 @@
+"""Run: a trained model with all that is needed to use, explain, save and repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import mdnb.models
+from mdnb.datasets import Samples, Scaler, Window, make_samples
+from mdnb.errors import DataError
+from mdnb.features.base import Column, Features
+from mdnb.formats.topology_json import topology_to_json
+from mdnb.models.base import Model, ModelSpec, Task
+from mdnb.scores import Score
+from mdnb.specs import Training
+
+__all__ = ["Run", "TargetInfo", "provenance"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """What a run predicts: its name, classes or unit, and the mean and scale of a real-valued label."""
+
+    name: str
+    classes: tuple[str, ...] = ()
+    unit: str = ""
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass
+class Run:
+    """A trained model; made by `mdnb.fit` or `Run.load`.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    training : Training
+    window : Window
+        The choices it was made with.
+    task : Task
+        The shape of its data.
+    model : Model
+        The network, in evaluation mode.
+    scaler : Scaler
+        Of the inputs.
+    columns : tuple of Column
+        What its inputs mean.
+    featurizers : tuple of str
+    target : TargetInfo or None
+    history : list of dict
+        One row for each epoch.
+    scores : dict of Score
+        On the held-out test samples.
+    split : dict
+        How the samples were parted, and the trajectories of each part.
+    provenance : dict
+        Versions, machine, seed, data.
+    topology : dict
+        As `mdnb.formats.topology_json` writes it.
+    reference : (n_atoms, 3) array
+        First frame of the data in nm.
+    train_frames : int array
+        Frames of the training part, in the features it was trained on.
+    """
+
+    spec: ModelSpec
+    training: Training
+    window: Window
+    task: Task
+    model: Model
+    scaler: Scaler
+    columns: tuple[Column, ...]
+    featurizers: tuple[str, ...]
+    target: TargetInfo | None
+    history: list[dict[str, float]]
+    scores: dict[str, Score]
+    split: dict[str, Any]
+    provenance: dict[str, Any]
+    topology: dict[str, Any]
+    reference: np.ndarray
+    train_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+
+    @property
+    def family(self) -> str:
+        """Name of the model family, such as ``CNN``."""
+        return type(self.spec).__name__
+
+    def check(self, features: Features) -> None:
+        """Refuse features that are not the ones this run was trained on.
+
+        Raises
+        ------
+        DataError
+            When the shape or a column differs.
+        """
+        if features.shape != self.task.shape:
+            raise DataError(
+                f"this {self.family} was trained on frames of shape {self.task.shape} ({', '.join(self.featurizers)}), "
+                f"got {features.shape} ({', '.join(features.featurizers)})"
+            )
+        names = tuple(column.name for column in self.columns)
+        if features.names != names:
+            first = next(i for i, (a, b) in enumerate(zip(names, features.names, strict=True)) if a != b)
+            raise DataError(
+                f"column {first} is {features.names[first]!r}, this {self.family} was trained on {names[first]!r}; "
+                "featurize with the same names and the same topology"
+            )
+
+    def inputs(self, features: Features, frames: np.ndarray) -> torch.Tensor:
+        """Return the scaled samples (n_samples, window, *shape) of windows of frames."""
+        return torch.from_numpy(self.scaler.transform(features.values[frames]))
+
+    def samples(self, features: Features) -> Samples:
+        """Return the windows of the features, every one."""
+        return make_samples(features, None, Window(length=self.window.length, horizon=self.window.horizon))
+
+    @torch.no_grad()
+    def outputs(self, features: Features, frames: np.ndarray) -> np.ndarray:
+        """Return the model's output of windows of frames, in the label's unit or as probabilities.
+
+        Parameters
+        ----------
+        features : Features
+        frames : (n_samples, window) int array
+
+        Returns
+        -------
+        (n_samples, n_outputs) array
+            Probabilities of the classes; the predicted number; the latents of a VAE; a critic's score.
+        """
+        parts = [self.model.score(self.inputs(features, rows)) for rows in _batches(frames)]
+        scores = torch.cat(parts)
+        if self.task.kind == "class":
+            scores = torch.softmax(scores, dim=1)
+        elif self.task.kind == "real" and self.target is not None:
+            scores = scores * self.target.scale + self.target.mean
+        return scores.numpy()
+
+    def predict(self, features: Features) -> np.ndarray:
+        """Return class numbers (n_samples,), or numbers in the label's unit, for every window of the features.
+
+        Raises
+        ------
+        DataError
+            When the features are not those of the training, or the family does not predict.
+        """
+        self.check(features)
+        if self.task.kind == "none":
+            raise DataError(f"a {self.family} predicts nothing; use run.outputs, mdnb.generate or mdnb.explain")
+        outputs = self.outputs(features, self.samples(features).frames)
+        return outputs.argmax(1) if self.task.kind == "class" else outputs[:, 0]
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``run.json`` and ``weights.safetensors`` into a folder, whole or not at all.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            tensors = {f"model.{name}": value.contiguous() for name, value in self.model.state_dict().items()}
+            arrays = {"scaler.mean": self.scaler.mean, "scaler.scale": self.scaler.scale, "reference": self.reference}
+            arrays["train_frames"] = self.train_frames
+            tensors |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
+            save_file(tensors, temporary / "weights.safetensors")
+            content = {
+                "format": _FORMAT,
+                "spec": self.spec.to_dict(),
+                "training": self.training.to_dict(),
+                "window": self.window.to_dict(),
+                "task": asdict(self.task),
+                "columns": [[c.name, c.unit, list(c.atom_indices), c.group] for c in self.columns],
+                "featurizers": list(self.featurizers),
+                "target": None if self.target is None else asdict(self.target),
+                "history": self.history,
+                "scores": {name: asdict(score) for name, score in self.scores.items()},
+                "split": self.split,
+                "provenance": self.provenance,
+                "topology": self.topology,
+                "sha256": _sha256(temporary / "weights.safetensors"),
+            }
+            (temporary / "run.json").write_text(json.dumps(content, indent=1))
+            old = None
+            if folder.exists():
+                old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+                os.replace(folder, old)
+            os.replace(temporary, folder)
+            if old is not None:
+                shutil.rmtree(old)
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Run:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            When a file is missing, or the weights are not those that were saved.
+        """
+        from safetensors.torch import load_file
+
+        folder = Path(folder)
+        for name in ("run.json", "weights.safetensors"):
+            if not (folder / name).is_file():
+                raise DataError(f"{folder} has no {name}; give the folder that run.save made")
+        try:
+            content = json.loads((folder / "run.json").read_text())
+        except ValueError as error:
+            raise DataError(f"{folder / 'run.json'} is damaged: {error}") from error
+        if content.get("format") != _FORMAT:
+            raise DataError(f"{folder} has the format {content.get('format')}, expected {_FORMAT}; update mdnb")
+        if _sha256(folder / "weights.safetensors") != content["sha256"]:
+            raise DataError(f"{folder / 'weights.safetensors'} was changed since it was saved (its sha256 differs)")
+        tensors = load_file(folder / "weights.safetensors")
+        spec = ModelSpec.from_dict(content["spec"])
+        stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["task"].items()}
+        task = Task(**stored)
+        model = spec.build(task)
+        weights = {name.removeprefix("model."): v for name, v in tensors.items() if name.startswith("model.")}
+        model.load_state_dict(weights)
+        model.eval()
+        target = content["target"]
+        if target is not None:
+            target = TargetInfo(**{**target, "classes": tuple(target["classes"])})
+        return cls(
+            spec=spec,
+            training=Training.from_dict(content["training"]),
+            window=Window.from_dict(content["window"]),
+            task=task,
+            model=model,
+            scaler=Scaler(tensors["scaler.mean"].numpy(), tensors["scaler.scale"].numpy()),
+            columns=tuple(Column(name, unit, tuple(atoms), group) for name, unit, atoms, group in content["columns"]),
+            featurizers=tuple(content["featurizers"]),
+            target=target,
+            history=content["history"],
+            scores={name: Score(**score) for name, score in content["scores"].items()},
+            split=content["split"],
+            provenance=content["provenance"],
+            topology=content["topology"],
+            reference=tensors["reference"].numpy(),
+            train_frames=tensors["train_frames"].numpy(),
+        )
+
+    def __repr__(self) -> str:
+        what = f" for {self.target.name}" if self.target else ""
+        lines = [f"Run: {self.spec}{what}", f"  split {self.split['description']}; {len(self.history)} epochs"]
+        lines += [f"  {name} {score} on the test part" for name, score in self.scores.items()]
+        return "\n".join(lines)
+
+
+def provenance(features: Features, seed: int) -> dict[str, Any]:
+    """Return versions, machine, seed and a hash of the data."""
+    digest = hashlib.sha256(np.ascontiguousarray(features.values).tobytes())
+    packages = ("mdnb", "torch", "mdtraj", "numpy")
+    return {
+        "seed": seed,
+        "versions": {name: version(name) if name != "mdnb" else mdnb.__version__ for name in packages},
+        "python": platform.python_version(),
+        "data": {
+            "trajectories": list(features.source.names),
+            "n_frames": len(features),
+            "sha256_of_values": digest.hexdigest(),
+        },
+    }
+
+
+def record_topology(features: Features) -> tuple[dict[str, Any], np.ndarray]:
+    """Return the topology as JSON and the first frame, which together rebuild the features' columns."""
+    return topology_to_json(features.topology), features.source.frames(0).xyz[0]
+
+
+def _batches(rows: np.ndarray, size: int = 2048) -> list[np.ndarray]:
+    return np.array_split(rows, max(1, -(-len(rows) // size)))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

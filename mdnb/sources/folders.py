@@ -1,0 +1,155 @@
+"""Look for trajectories and topologies under a folder, and never outside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mdnb.errors import DataError
+from mdnb.formats import FORMATS, open_trajectory
+
+__all__ = ["TOPOLOGIES", "Entry", "Folder"]
+
+#: Suffixes of files that hold a topology and usually no trajectory.
+TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".cif", ".pdbx")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in a folder.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"folder", "trajectory", "topology"}
+        A PDB file counts as a topology.
+    size : int
+        Bytes; 0 for a folder.
+    """
+
+    name: str
+    kind: str
+    size: int
+
+    def label(self) -> str:
+        """Return the name with the size, for a list."""
+        if self.kind == "folder":
+            return f"{self.name}/"
+        size, unit = float(self.size), "B"
+        for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the unit reached is what is wanted
+            if size < 1000:
+                break
+            size /= 1000
+        return f"{self.name}  ({size:.3g} {unit})"
+
+
+class Folder:
+    """A folder that is looked through and never left, neither by ``..`` nor by a link.
+
+    Parameters
+    ----------
+    root : path
+
+    Raises
+    ------
+    DataError
+        If it is not a folder.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise DataError(f"root {str(self.root)!r} is not a folder; give one that exists, such as '.'")
+        self._real = self.root.resolve()
+
+    def path(self, *parts: str) -> Path:
+        """Return a path under the root as the user would write it.
+
+        Raises
+        ------
+        DataError
+            If it leads outside the root.
+        """
+        path = self.root.joinpath(*parts)
+        if not path.resolve().is_relative_to(self._real):
+            raise DataError(f"{os.path.join(*parts)!r} leads outside {str(self.root)!r}; open another root to reach it")
+        return path
+
+    def entries(self, *parts: str) -> list[Entry]:
+        """Return the folders, trajectories and topologies in a folder, by name; hidden ones left out.
+
+        Raises
+        ------
+        DataError
+            If the folder is outside the root or cannot be read.
+        """
+        folder = self.path(*parts)
+        found = []
+        try:
+            with os.scandir(folder) as items:
+                for item in items:
+                    suffix = os.path.splitext(item.name)[1].lower()
+                    if item.name.startswith(".") or (item.is_symlink() and not self._is_inside(item.path)):
+                        continue
+                    if item.is_dir():
+                        found.append(Entry(item.name, "folder", 0))
+                    elif item.is_file() and (suffix in FORMATS or suffix in TOPOLOGIES):
+                        kind = "topology" if suffix in TOPOLOGIES else "trajectory"
+                        found.append(Entry(item.name, kind, item.stat().st_size))
+        except OSError as error:
+            raise DataError(f"cannot look into {str(folder)!r}: {error.strerror}; check its permissions") from error
+        return sorted(found, key=lambda entry: entry.name.lower())
+
+    def _is_inside(self, path: str) -> bool:
+        return Path(path).resolve().is_relative_to(self._real)
+
+    def holds_topology(self, file: Path) -> bool:
+        """Return whether a trajectory file needs no other file; False too where it cannot be read."""
+        try:
+            return open_trajectory(file).topology() is not None
+        except (DataError, OSError):
+            return False
+
+    def matching(self, files: Iterable[Path], topologies: Iterable[Path]) -> list[Path]:
+        """Return those topologies that have as many atoms as every one of the trajectory files.
+
+        Files and topologies that cannot be read match nothing; opening them tells why.
+        """
+        counts = {_trajectory_atoms(str(file), file.stat().st_mtime_ns) for file in files}
+        if len(counts) != 1 or None in counts:
+            return []
+        return [t for t in topologies if _topology_atoms(str(t), t.stat().st_mtime_ns) in counts]
+
+
+@lru_cache(maxsize=4096)
+def _trajectory_atoms(path: str, changed: int) -> int | None:
+    try:
+        return open_trajectory(path).n_atoms
+    except (DataError, OSError):
+        return None
+
+
+@lru_cache(maxsize=512)
+def _topology_atoms(path: str, changed: int) -> int | None:
+    """Return the number of atoms of a topology; PDB and GRO are counted without being parsed."""
+    suffix = os.path.splitext(path)[1].lower()
+    try:
+        with open(path, errors="replace") as lines:
+            if suffix == ".gro":
+                next(lines)
+                return int(next(lines))
+            if suffix == ".pdb":
+                count = 0
+                for line in lines:
+                    count += line.startswith(("ATOM  ", "HETATM"))
+                    if line.startswith("ENDMDL"):
+                        break
+                return count
+        import mdtraj
+
+        return int(mdtraj.load_topology(path).n_atoms)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration):
+        return None

@@ -1,0 +1,62 @@
+"""What every view shares: whether somebody is there to click, and messages with their text escaped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from html import escape
+from typing import Any
+
+from mdnb.errors import MdnbError
+
+__all__ = ["is_report", "message_html", "mime_bundle", "shows_errors"]
+
+_STYLES = {
+    "error": "border-left:4px solid #b3261e;background:#fdecea;color:#5f1410",
+    "info": "border-left:4px solid #1f5f99;background:#eaf2fa;color:#12324f",
+}
+
+
+def is_report() -> bool:
+    """Return whether this runs unattended, as in `mdnb.report`: then pictures are shown, no controls."""
+    return bool(os.environ.get("MDNB_REPORT"))
+
+
+def message_html(text: str, kind: str = "error") -> str:
+    """Return a message box; empty for an empty text."""
+    if not text:
+        return ""
+    role = "alert" if kind == "error" else "status"
+    style = f"{_STYLES[kind]};padding:6px 10px;margin:4px 0;line-height:1.4;white-space:pre-wrap;overflow-wrap:anywhere"
+    return f'<div role="{role}" class="mdnb-{kind}" style="{style}">{escape(text)}</div>'
+
+
+def shows_errors(method: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a callback so that its error is shown in the view, through the view's `show_error(text)`."""
+
+    @wraps(method)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except MdnbError as error:
+            self.show_error(str(error))
+        except Exception as error:  # noqa: BLE001 - a callback has no caller that could see it
+            self.show_error(f"{type(error).__name__}: {error}")
+
+    return wrapped
+
+
+def mime_bundle(widget: Any, *, text: str, html: str, png: bytes | None = None, alt: str = "") -> Any:
+    """Return what IPython shows: the live widget if there is one, and what is left of it in a saved file."""
+    import base64
+
+    data = {"text/plain": text, "text/html": html}
+    metadata: dict[str, Any] = {}
+    if png is not None:
+        data["image/png"] = base64.b64encode(png).decode("ascii")
+        metadata["image/png"] = {"alt": alt}
+    if widget is not None:
+        data.update(widget._repr_mimebundle_())
+        data["text/plain"] = text
+    return data, metadata

@@ -1,0 +1,49 @@
+"""nglview, imported late and with the version of the JavaScript that is really installed.
+
+nglview 4.0.1 asks the browser for version 4.0 of its JavaScript and ships 3.1.5, so that JupyterLab shows an
+error instead of a molecule (nglviewer/nglview#1172). Its import also shows a hidden widget (#905).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+__all__ = ["frontend_version", "new_view"]
+
+
+def frontend_version() -> str | None:
+    """Return the version of the installed JupyterLab extension of nglview, or None if there is none."""
+    from jupyter_core.paths import jupyter_path
+
+    for folder in jupyter_path("labextensions"):
+        package = Path(folder, "nglview-js-widgets", "package.json")
+        if package.is_file():
+            return str(json.loads(package.read_text(encoding="utf-8"))["version"])
+    return None
+
+
+def _import(version: str | None) -> Any:
+    if "nglview" not in sys.modules and version is not None:
+        pinned = types.ModuleType("nglview._frontend")
+        pinned.__frontend_version__ = version  # type: ignore[attr-defined]
+        sys.modules.setdefault("nglview._frontend", pinned)
+    if "nglview" in sys.modules:
+        return sys.modules["nglview"]
+    from IPython.utils.capture import capture_output
+
+    with capture_output(stdout=False, stderr=False, display=True):
+        import nglview
+    return nglview
+
+
+def new_view() -> Any:
+    """Return an empty `nglview.NGLWidget` that renders with the installed JavaScript."""
+    version = frontend_version()
+    module = _import(version)
+    # Also right when the user imported nglview first, unpinned.
+    versions = {} if version is None else {"_view_module_version": version, "_model_module_version": version}
+    return module.NGLWidget(**versions)

@@ -1,0 +1,154 @@
+"""The live half of `StructureView`: one nglview widget, a slider and a number for the frame."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from mdnb.pictures import Drawing
+from mdnb.pictures.html import colour_bar_html
+from mdnb.views._live import message_html, shows_errors
+from mdnb.views._nglview import new_view
+
+__all__ = ["StructureControls"]
+
+_LARGEST_FACTOR = 99.0  # what a PDB column holds
+
+
+class StructureControls:
+    """The widget of a `StructureView`.
+
+    Parameters
+    ----------
+    view : StructureView
+    """
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+        self._setting = False
+        self.canvas = new_view()
+        self.canvas.layout.width = f"{view.width}px"
+        self.canvas.layout.height = f"{view.height}px"
+        style = {"description_width": "initial"}
+        self.number = ipywidgets.BoundedIntText(
+            description="Frame", min=0, max=0, style=style, layout=ipywidgets.Layout(width="150px")
+        )
+        self.slider = ipywidgets.IntSlider(
+            min=0, max=0, readout=False, tooltip="Frame", layout=ipywidgets.Layout(width="260px")
+        )
+        self.play = ipywidgets.Play(min=0, max=0, interval=120, tooltip="Play the frames")
+        self.count = ipywidgets.HTML()
+        self.note = ipywidgets.HTML()
+        self.message = ipywidgets.HTML()
+        self.frame_row = ipywidgets.HBox(
+            [self.play, self.slider, self.number, self.count], layout=ipywidgets.Layout(align_items="center")
+        )
+        self.frame_row.add_class("mdnb-frame")
+        for control in (self.number, self.slider, self.play):
+            control.observe(self._on_control, "value")
+        view.observe(self._on_value, "value")
+        self.canvas.observe(self._on_loaded, "loaded")
+        self.box = ipywidgets.VBox(
+            [self.canvas, self.frame_row, self.note, self.message],
+            layout=ipywidgets.Layout(width=f"{view.width + 20}px", max_width="100%"),
+        )
+        self.box.add_class("mdnb-structure-view")
+        self.load()
+
+    def show_error(self, text: str) -> None:
+        """Show what went wrong under the structure; an empty text takes it away."""
+        self.message.value = message_html(text)
+
+    @shows_errors
+    def load(self) -> None:
+        """Show the view's present structures in the one canvas."""
+        for component in list(self.canvas._ngl_component_ids):
+            self.canvas.remove_component(component)
+        picture: Drawing = self.view.picture
+        self.canvas.add_structure(_structure(picture, self.view._first), default_representation=False)
+        self._paint(picture)
+        self.canvas.center()
+        last = self.view.n_frames - 1
+        self._setting = True
+        try:
+            for control in (self.number, self.slider, self.play):
+                control.value = 0  # before the bounds shrink, so that none is refused
+                control.max = last
+                control.value = self.view.value
+        finally:
+            self._setting = False
+        self.frame_row.layout.display = "flex" if last else "none"
+        self.count.value = f"<span style='white-space:nowrap'>0 to {last:,}</span>"
+        bar = "" if picture.scale is None else colour_bar_html(picture.scale)
+        caption = f"<div>{escape(self.view.caption)}</div>" if self.view.caption else ""
+        self.note.value = f"{bar}{caption}<div style='font-size:0.85em;line-height:1.35;opacity:0.75'>{escape(picture.describe())}</div>"
+        self.show_error("")
+
+    def _paint(self, picture: Drawing) -> None:
+        if picture.scale is None:
+            colour: dict[str, Any] = {"color_scheme": "element"}
+            ribbon: dict[str, Any] = {"color": "#7c9cbf"}
+        else:
+            limit = picture.scale.limit
+            colour = {
+                "color_scheme": "bfactor",
+                "color_scale": picture.scale.colours(np.linspace(-limit, limit, 9)),
+                "color_domain": [0, _LARGEST_FACTOR],
+            }
+            ribbon = {"color": "#c9ced4"}
+        if picture.cartoon:
+            self.canvas.add_representation("cartoon", "protein", opacity=0.6, **ribbon)
+        if picture.n_atoms <= 60:
+            self.canvas.add_representation("ball+stick", "all", **colour)
+        elif picture.n_atoms <= 2000 or not picture.cartoon:
+            self.canvas.add_representation("licorice", "all", radius=0.14, **colour)
+        else:
+            self.canvas.add_representation("line", "all", **colour)
+
+    @shows_errors
+    def _on_control(self, change: Any) -> None:
+        if not self._setting:
+            self.view.value = int(change["new"])
+
+    @shows_errors
+    def _on_value(self, change: Any) -> None:
+        self._setting = True
+        try:
+            for control in (self.number, self.slider, self.play):
+                control.value = change["new"]
+        finally:
+            self._setting = False
+        self._send()
+        self.show_error("")
+
+    @shows_errors
+    def _on_loaded(self, change: Any) -> None:
+        if change["new"] and self.view.n_frames > 1:
+            self._send()
+
+    def _send(self) -> None:
+        self.canvas.set_coordinates({0: self.view.coordinates(self.view.value)})
+
+
+def _structure(picture: Drawing, first: Any) -> Any:
+    """Return a structure for nglview: a PDB whose temperature factors carry the values."""
+    from nglview.base_adaptor import Structure
+
+    class _Painted(Structure):
+        def get_structure_string(self) -> str:
+            factors = None
+            if picture.values is not None and picture.scale is not None:
+                share = np.clip(np.nan_to_num(picture.values / picture.scale.limit), -1, 1)
+                factors = (share + 1) / 2 * _LARGEST_FACTOR
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, f"{uuid.uuid4().hex}.pdb")
+                first.save_pdb(str(file), bfactors=factors)
+                return file.read_text()
+
+    return _Painted()

@@ -1,0 +1,180 @@
+"""A structure that turns: live with nglview, in a report with 3Dmol, anywhere else as a picture."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from traitlets import HasTraits, Int, TraitError, validate
+
+from mdnb.errors import DataError
+from mdnb.pictures import Drawing, drawing, face_on, structure_html, structure_png
+from mdnb.views._live import is_report, mime_bundle
+
+__all__ = ["StructureView"]
+
+_STATIC_FRAMES = 20
+_STATIC_NUMBERS = 400_000  # coordinates in one page: about 3 MB
+
+
+class StructureView(HasTraits):
+    """Show structures, painted by a value per atom where one is given.
+
+    Parameters
+    ----------
+    structures : mdtraj.Trajectory or Trajectories
+        Or anything else with a `topology`, `n_frames` and `frames(indices)`.
+    values : array_like, shape (n_atoms,), optional
+        Painted from blue through grey (zero) to orange on a scale that is symmetric around zero.
+    frame : int
+        The frame shown first.
+    limit : float, optional
+        The magnitude at the ends of the scale; the largest of `values` if not given.
+    unit : str
+        Written under the colour bar.
+    caption : str
+        Written under the structure.
+    width, height : int
+        Pixels.
+
+    Attributes
+    ----------
+    value : int
+        The frame shown; set it to show another.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to show, no such frame, or `values` is not one number per atom.
+    """
+
+    value = Int(0, help="The frame shown.")
+
+    def __init__(
+        self,
+        structures: Any,
+        values: object = None,
+        *,
+        frame: int = 0,
+        limit: float | None = None,
+        unit: str = "",
+        caption: str = "",
+        width: int = 640,
+        height: int = 400,
+    ) -> None:
+        self.width, self.height = width, height
+        self._lock = threading.RLock()
+        self._controls: Any = None
+        self._n_frames = 0
+        super().__init__()
+        self.show(structures, values, frame=frame, limit=limit, unit=unit, caption=caption)
+
+    def show(
+        self,
+        structures: Any,
+        values: object = None,
+        *,
+        frame: int = 0,
+        limit: float | None = None,
+        unit: str = "",
+        caption: str = "",
+    ) -> None:
+        """Show other structures in the same view; parameters and errors as for the class."""
+        n_frames = _n_frames(structures)
+        if not 0 <= frame < n_frames:
+            raise DataError(f"no frame {frame}: there are {n_frames} (0 to {n_frames - 1}); give one of those")
+        first = face_on(_frames(structures, [frame]))
+        picture = drawing(first, values, limit=limit, unit=unit)
+        with self._lock:
+            self.structures, self.values = structures, picture.values
+            self.caption, self.unit, self._limit = caption, unit, limit
+            self._n_frames, self._first, self._picture = n_frames, first, picture
+            self.value = frame
+            if self._controls is not None:
+                self._controls.load()
+
+    @property
+    def n_frames(self) -> int:
+        """The number of frames."""
+        return self._n_frames
+
+    @property
+    def picture(self) -> Drawing:
+        """The first structure shown, with its colours and scale."""
+        return self._picture
+
+    @validate("value")
+    def _check_value(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] < self._n_frames:
+            raise TraitError(f"no frame {proposal['value']}: there are {self._n_frames} (0 to {self._n_frames - 1})")
+        return int(proposal["value"])
+
+    def coordinates(self, frame: int) -> np.ndarray:
+        """Return one frame's positions in Angstrom, superposed on the frame shown first; shape (n_atoms, 3)."""
+        with self._lock:
+            now = _frames(self.structures, [frame])
+            heavy = [a.index for a in now.topology.atoms if a.element is None or a.element.symbol != "H"]
+            if len(heavy) >= 3:
+                now = now[:].superpose(self._first, atom_indices=heavy)
+            return np.ascontiguousarray(now.xyz[0] * 10, np.float32)
+
+    @property
+    def widget(self) -> Any:
+        """The live widget, made when it is first asked for."""
+        if self._controls is None:
+            from mdnb.views._structure_controls import StructureControls
+
+            self._controls = StructureControls(self)
+        return self._controls.box
+
+    def static_html(self) -> str:
+        """Return the structure as HTML for a report: at most 20 frames, evenly chosen, the present one among them."""
+        shown = self._static_frames()
+        start = shown.index(self.value)
+        structures = _frames(self.structures, shown)
+        picture = drawing(structures, self.values, limit=self._limit, unit=self.unit, frame=start)
+        names = [f"frame {i}" for i in shown]
+        caption = self.caption
+        if len(shown) < self._n_frames:
+            caption = f"{caption}{' ' if caption else ''}({len(shown)} of {self._n_frames:,} frames)"
+        return structure_html(picture, caption=caption, names=names, start=start, height=self.height)
+
+    def _static_frames(self) -> Sequence[int]:
+        most = max(1, min(_STATIC_FRAMES, _STATIC_NUMBERS // (3 * self._picture.n_atoms)))
+        if self._n_frames <= most:
+            return range(self._n_frames)
+        spread = np.linspace(0, self._n_frames - 1, most - 1).round().astype(int).tolist() if most > 1 else []
+        return sorted({self.value, *spread})
+
+    def __repr__(self) -> str:
+        return f"StructureView of {self._n_frames:,} frames, frame {self.value}. {self._picture.describe()}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        picture = self._picture
+        if self.value != 0 or is_report():
+            picture = drawing(_frames(self.structures, [self.value]), self.values, limit=self._limit, unit=self.unit)
+        return mime_bundle(
+            None if is_report() else self.widget,
+            text=repr(self),
+            html=self.static_html(),
+            png=structure_png(picture),
+            alt=picture.describe(),
+        )
+
+
+def _n_frames(structures: Any) -> int:
+    if not hasattr(structures, "topology") or not (hasattr(structures, "frames") or hasattr(structures, "xyz")):
+        raise DataError(
+            f"StructureView got {type(structures).__name__!r}, expected Trajectories or an mdtraj.Trajectory, such as "
+            "mdnb.load(...) or generated.structures"
+        )
+    n_frames = int(structures.n_frames)
+    if n_frames == 0:
+        raise DataError("nothing to show: the structures have no frames")
+    return n_frames
+
+
+def _frames(structures: Any, indices: Sequence[int]) -> Any:
+    return structures.frames(indices) if hasattr(structures, "frames") else structures[list(indices)]

@@ -1,0 +1,148 @@
+"""Pick trajectories: a packaged example, or files under a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import HasTraits
+
+import mdnb
+from mdnb.errors import DataError
+from mdnb.pictures import structure_png
+from mdnb.sources.folders import Folder
+from mdnb.views._live import is_report, mime_bundle
+from mdnb.views.structure_view import StructureView
+
+__all__ = ["TrajectoryPicker"]
+
+
+class TrajectoryPicker(HasTraits):
+    """Choose trajectories by clicking; a script or papermill chooses them with the arguments.
+
+    Parameters
+    ----------
+    root : path
+        The folder to look through; never left.
+    files : path or sequence of paths
+        Opened at once with `mdnb.load`, relative to the current folder as there.
+    top, selection, stride, time_step
+        As for `mdnb.load`; also what the controls start with.
+    example : str, optional
+        A packaged example, opened at once with `mdnb.example`. Not together with `files`.
+
+    Attributes
+    ----------
+    value : Trajectories or None
+        What is picked.
+
+    Raises
+    ------
+    DataError, SpecError
+        If what the arguments name cannot be opened.
+    """
+
+    value = AnyTrait(None, allow_none=True, help="The Trajectories picked, or None.")
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = ".",
+        *,
+        files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+        top: str | os.PathLike[str] | None = None,
+        selection: str = "all",
+        stride: int = 1,
+        time_step: float | None = None,
+        example: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.folder = Folder(root)
+        self.preview: StructureView | None = None
+        self._controls: Any = None
+        self._call: tuple[str, dict[str, Any]] | None = None
+        self.start = {"top": top, "selection": selection, "stride": stride, "time_step": time_step}
+        chosen = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+        if chosen and example:
+            raise DataError(f"got example={example!r} and files: give one of the two")
+        if example:
+            self.open_example(example)
+        elif chosen:
+            self.open_files(chosen, top=top, selection=selection, stride=stride, time_step=time_step)
+
+    def open_example(self, name: str) -> None:
+        """Pick a packaged example, as `mdnb.example` does."""
+        self._set(mdnb.example(name), "example", {"": name})
+
+    def open_files(
+        self,
+        files: Sequence[str | os.PathLike[str]],
+        *,
+        top: str | os.PathLike[str] | None = None,
+        selection: str = "all",
+        stride: int = 1,
+        time_step: float | None = None,
+    ) -> None:
+        """Pick files, as `mdnb.load` does."""
+        names = [os.fspath(file) for file in files]
+        options: dict[str, Any] = {
+            "top": None if top is None else os.fspath(top),
+            "selection": selection,
+            "stride": stride,
+            "time_step": time_step,
+        }
+        opened = mdnb.load(names, **options)
+        defaults: dict[str, Any] = {"top": None, "selection": "all", "stride": 1, "time_step": None}
+        given = {key: value for key, value in options.items() if value != defaults[key]}
+        self._set(opened, "load", {"": names[0] if len(names) == 1 else names, **given})
+
+    def _set(self, trajectories: Any, function: str, arguments: dict[str, Any]) -> None:
+        if self.preview is None:
+            self.preview = StructureView(trajectories, width=560, height=320)
+        else:
+            self.preview.show(trajectories)
+        self._call = (function, arguments)
+        self.value = trajectories
+
+    def code(self) -> str:
+        """Return the Python that opens what is picked."""
+        if self._call is None:
+            return "# nothing is picked yet"
+        function, arguments = self._call
+        shown = ", ".join(f"{key}={value!r}" if key else repr(value) for key, value in arguments.items())
+        return f"import mdnb\n\ntrajectories = mdnb.{function}({shown})"
+
+    @property
+    def widget(self) -> Any:
+        """The live widget, made when it is first asked for."""
+        if self._controls is None:
+            from mdnb.views._picker_controls import PickerControls
+
+            self._controls = PickerControls(self)
+        return self._controls.box
+
+    def static_html(self) -> str:
+        """Return what is picked as HTML for a report."""
+        if self.value is None or self.preview is None:
+            return (
+                "<p><em>No trajectories are picked: give files= or example=, or pick them in a live notebook.</em></p>"
+            )
+        return (
+            f"{self.value._repr_html_()}<details><summary>Python</summary><pre>{escape(self.code())}</pre></details>"
+            f"{self.preview.static_html()}"
+        )
+
+    def __repr__(self) -> str:
+        return f"TrajectoryPicker under {str(self.folder.root)!r}: {self.value!r}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        preview = self.preview
+        return mime_bundle(
+            None if is_report() else self.widget,
+            text=repr(self),
+            html=self.static_html(),
+            png=None if preview is None else structure_png(preview.picture),
+            alt="" if preview is None else preview.picture.describe(),
+        )

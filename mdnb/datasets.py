@@ -109,16 +109,17 @@ def make_samples(features: Features, target: Target | None, window: Window) -> S
     DataError
         When no trajectory is long enough for one window and its horizon.
     """
-    parts = []
+    parts, longest = [], 0
     for number in np.unique(features.trajectory):
         frames = np.flatnonzero(features.trajectory == number)
+        longest = max(longest, len(frames))
         starts = frames[0] + np.arange(0, len(frames) - window.length - window.horizon + 1, window.stride)
         parts.append(starts[starts >= frames[0]])
     starts = np.concatenate(parts)
     if not len(starts):
         raise DataError(
             f"no trajectory has the {window.length + window.horizon} frames that a window of {window.length} and a "
-            f"horizon of {window.horizon} need; the longest has {max(map(len, parts), default=0)} windows"
+            f"horizon of {window.horizon} need; the longest has {longest}"
         )
     frames = starts[:, None] + np.arange(window.length)
     label_frames = frames[:, -1] + window.horizon

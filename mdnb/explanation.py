@@ -303,15 +303,19 @@ def permutation(
         return torch.cat([score(part) for part in batch.split(4096)]).numpy()
 
     masker = shap.maskers.Independent(background.flatten(1).numpy(), max_samples=len(background))
-    explainer = shap.PermutationExplainer(function, masker, seed=0)
     n_inputs = x.flatten(1).shape[1]
-    found = explainer(x.flatten(1).numpy(), max_evals=10 * (2 * n_inputs + 1), silent=True)
+    before = np.random.get_state()  # noqa: NPY002 - shap seeds and draws from the global one
+    try:
+        explainer = shap.PermutationExplainer(function, masker, seed=0)
+        found = explainer(x.flatten(1).numpy(), max_evals=10 * (2 * n_inputs + 1), silent=True)
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
     return np.asarray(found.values, np.float32).reshape(tuple(x.shape))
 
 
 def _windows(run: Run, features: Features, all_windows: np.ndarray, frames: Any) -> np.ndarray:
     if frames is None:
-        held_out = np.isin(features.trajectory[all_windows[:, -1]], run.split["test"]["trajectories"])
+        held_out = run.in_part(features, all_windows, "test")
         chosen = np.flatnonzero(held_out) if held_out.any() else np.arange(len(all_windows))
         return all_windows[chosen[np.linspace(0, len(chosen) - 1, min(100, len(chosen))).astype(int)]]
     asked = np.atleast_1d(np.asarray(frames))
@@ -333,10 +337,7 @@ def _background(
     if given is not None:
         chosen = np.asarray(given).reshape(-1, run.window.length)
         return chosen, f"{len(chosen)} windows as given"
-    inside = np.isin(features.trajectory[all_windows[:, -1]], run.split["train"]["trajectories"])
-    known = run.provenance["data"]["n_frames"] == len(features)
-    if known:  # with blocks, a trajectory is only partly for training
-        inside &= np.isin(all_windows[:, -1], run.train_frames)
+    inside = run.in_part(features, all_windows, "train")
     pool = all_windows[inside] if inside.any() else all_windows
     numbers = features.trajectory[pool[:, -1]]
     rng = np.random.default_rng(seed)

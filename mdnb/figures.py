@@ -68,7 +68,7 @@ def trace_figure(features: Features, columns: Sequence[str], trajectory: int = 0
     own = np.flatnonzero(features.trajectory == trajectory)
     if not len(own):
         raise DataError(f"there is no trajectory {trajectory}; there are {len(np.unique(features.trajectory))}")
-    own = own[:: max(1, len(own) // most)]
+    own = own[:: -(-len(own) // most)]
     known = np.isfinite(features.time[own]).all()
     x = features.time[own] / 1000 if known else own - own[0]
     figure = make_subplots(
@@ -171,7 +171,7 @@ def scores_figure(models: Mapping[str, Mapping[str, Score]]) -> go.Figure:
 
 
 def confusion_figure(run: Run, features: Features, labels: np.ndarray) -> go.Figure:
-    """Draw which class was predicted for which, on the run's test trajectories.
+    """Draw which class was predicted for which, on the run's test samples.
 
     Parameters
     ----------
@@ -179,9 +179,18 @@ def confusion_figure(run: Run, features: Features, labels: np.ndarray) -> go.Fig
     features : Features
     labels : (n_frames,) int array
         Class numbers of every frame.
+
+    Raises
+    ------
+    DataError
+        When the run predicts no class, or the features are not those of the training.
     """
+    if run.task.kind != "class":
+        raise DataError(f"this {run.family} predicts no class; see run.scores, or mdnb.figures.scores_figure")
     samples = run.samples(features)
-    held_out = np.isin(samples.trajectory, run.split["test"]["trajectories"])
+    held_out = run.in_part(features, samples.frames, "test")
+    if not held_out.any():
+        raise DataError(f"these features do not hold the trajectories that the {run.family} is tested on")
     classes = run.target.classes if run.target else ()
     truth, guess = labels[samples.label_frames][held_out].astype(int), run.predict(features)[held_out]
     counts = np.zeros((len(classes), len(classes)), int)

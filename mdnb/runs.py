@@ -25,9 +25,10 @@ from mdnb.models.base import Model, ModelSpec, Task
 from mdnb.scores import Score
 from mdnb.specs import Training
 
-__all__ = ["Run", "TargetInfo", "provenance"]
+__all__ = ["Run", "TargetInfo", "check_folder", "fingerprint", "provenance"]
 
 _FORMAT = 1
+_FILES = ("run.json", "weights.safetensors")
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Run:
         As `mdnb.formats.topology_json` writes it.
     reference : (n_atoms, 3) array
         First frame of the data in nm.
-    train_frames : int array
-        Frames of the training part, in the features it was trained on.
+    train_frames, test_frames : int array
+        Frames of the training and the test part, in the features it was trained on.
     """
 
     spec: ModelSpec
@@ -93,6 +94,7 @@ class Run:
     topology: dict[str, Any]
     reference: np.ndarray
     train_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    test_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
     @property
     def family(self) -> str:
@@ -119,6 +121,27 @@ class Run:
                 f"column {first} is {features.names[first]!r}, this {self.family} was trained on {names[first]!r}; "
                 "featurize with the same names and the same topology"
             )
+
+    def in_part(self, features: Features, windows: np.ndarray, part: str) -> np.ndarray:
+        """Return which windows lie in one part of the split, (n_windows,) booleans.
+
+        None does where the features are of other trajectories than those of the training.
+
+        Parameters
+        ----------
+        features : Features
+        windows : (n_windows, window) int array
+            Of frames.
+        part : {"train", "test"}
+        """
+        data = self.provenance["data"]
+        if list(features.source.names) != data["trajectories"]:
+            return np.zeros(len(windows), bool)
+        inside = np.isin(features.trajectory[windows[:, -1]], self.split[part]["trajectories"])
+        if set(self.split["train"]["trajectories"]) & set(self.split["test"]["trajectories"]):  # cut into blocks
+            known = self.train_frames if part == "train" else self.test_frames
+            inside &= np.isin(windows, known).all(1) & (len(features) == data["n_frames"])
+        return inside
 
     def inputs(self, features: Features, frames: np.ndarray) -> torch.Tensor:
         """Return the scaled samples (n_samples, window, *shape) of windows of frames."""
@@ -171,16 +194,22 @@ class Run:
         -------
         Path
             The folder.
+
+        Raises
+        ------
+        DataError
+            When there is a folder of that name with anything else than a run in it.
         """
         from safetensors.torch import save_file
 
         folder = Path(folder)
+        check_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             tensors = {f"model.{name}": value.contiguous() for name, value in self.model.state_dict().items()}
             arrays = {"scaler.mean": self.scaler.mean, "scaler.scale": self.scaler.scale, "reference": self.reference}
-            arrays["train_frames"] = self.train_frames
+            arrays |= {"train_frames": self.train_frames, "test_frames": self.test_frames}
             tensors |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
             save_file(tensors, temporary / "weights.safetensors")
             content = {
@@ -200,12 +229,13 @@ class Run:
                 "sha256": _sha256(temporary / "weights.safetensors"),
             }
             (temporary / "run.json").write_text(json.dumps(content, indent=1))
-            old = None
+            old = _aside(folder)
             if folder.exists():
-                old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+                if old.exists():
+                    shutil.rmtree(old)
                 os.replace(folder, old)
             os.replace(temporary, folder)
-            if old is not None:
+            if old.exists():
                 shutil.rmtree(old)
         finally:
             if temporary.exists():
@@ -224,16 +254,19 @@ class Run:
         from safetensors.torch import load_file
 
         folder = Path(folder)
-        for name in ("run.json", "weights.safetensors"):
+        if not folder.exists() and _aside(folder).exists():  # it was killed while a new run took the old one's place
+            folder = _aside(folder)
+        for name in _FILES:
             if not (folder / name).is_file():
                 raise DataError(f"{folder} has no {name}; give the folder that run.save made")
         try:
             content = json.loads((folder / "run.json").read_text())
-        except ValueError as error:
-            raise DataError(f"{folder / 'run.json'} is damaged: {error}") from error
-        if content.get("format") != _FORMAT:
-            raise DataError(f"{folder} has the format {content.get('format')}, expected {_FORMAT}; update mdnb")
-        if _sha256(folder / "weights.safetensors") != content["sha256"]:
+            known = content["format"], content["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder / 'run.json'} is damaged: {error!r}") from error
+        if known[0] != _FORMAT:
+            raise DataError(f"{folder} has the format {known[0]}, expected {_FORMAT}; update mdnb")
+        if _sha256(folder / "weights.safetensors") != known[1]:
             raise DataError(f"{folder / 'weights.safetensors'} was changed since it was saved (its sha256 differs)")
         tensors = load_file(folder / "weights.safetensors")
         spec = ModelSpec.from_dict(content["spec"])
@@ -263,6 +296,7 @@ class Run:
             topology=content["topology"],
             reference=tensors["reference"].numpy(),
             train_frames=tensors["train_frames"].numpy(),
+            test_frames=tensors["test_frames"].numpy(),
         )
 
     def __repr__(self) -> str:
@@ -274,7 +308,6 @@ class Run:
 
 def provenance(features: Features, seed: int) -> dict[str, Any]:
     """Return versions, machine, seed and a hash of the data."""
-    digest = hashlib.sha256(np.ascontiguousarray(features.values).tobytes())
     packages = ("mdnb", "torch", "mdtraj", "numpy")
     return {
         "seed": seed,
@@ -283,9 +316,38 @@ def provenance(features: Features, seed: int) -> dict[str, Any]:
         "data": {
             "trajectories": list(features.source.names),
             "n_frames": len(features),
-            "sha256_of_values": digest.hexdigest(),
+            "sha256_of_values": fingerprint(features),
         },
     }
+
+
+def fingerprint(features: Features) -> str:
+    """Return a hash of the features' numbers, by which the data of a run are known again."""
+    return hashlib.sha256(np.ascontiguousarray(features.values).tobytes()).hexdigest()
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a place for a run where saving would overwrite something else.
+
+    Raises
+    ------
+    DataError
+        When it is a file, or a folder with anything else than a run in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file; give the folder of a run, which is made when it is not there")
+    others = sorted(path.name for path in folder.iterdir() if path.name not in (*_FILES, ".DS_Store")) if folder.exists() else []
+    if others:
+        raise DataError(
+            f"{folder} holds other things than a run ({others[0]}{', ...' if others[1:] else ''}), which saving would "
+            f"overwrite; give a folder of its own, such as {folder / 'run'}"
+        )
+
+
+def _aside(folder: Path) -> Path:
+    """Return where an old run waits while a new one takes its place."""
+    folder = folder.absolute()
+    return folder.with_name(f".{folder.name}-old")
 
 
 def record_topology(features: Features) -> tuple[dict[str, Any], np.ndarray]:

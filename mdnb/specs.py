@@ -176,7 +176,8 @@ def spec_class(name: str, kind: str | None = None) -> type[Spec]:
     SpecError
         When there is none (of that `kind`).
     """
-    known = {key: value for key, value in _SPECS.items() if kind is None or value.kind == kind}
+    # The class that declares a kind is its base, and no member of it.
+    known = {key: one for key, one in _SPECS.items() if kind is None or (one.kind == kind and "kind" not in vars(one))}
     if name not in known:
         raise unknown_name(kind or "spec", name, known)
     return known[name]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mdnb.errors import DataError, unknown_name
-from mdnb.features.base import Features
+from mdnb.features.base import Features, as_mdtraj, residue_labels
 from mdnb.features.torsions import torsion_indices
 from mdnb.trajectories import Trajectories
 
@@ -69,7 +69,7 @@ def make_target(features: Features, target: Any) -> Target:
         name, _, option = target.partition(":")
         if name not in TARGETS:
             raise unknown_name("target", name, TARGETS)
-        made = TARGETS[name](features.source, option)
+        made = _of_frames(features, TARGETS[name](features.source, option))
     else:
         made = _from_array(np.asarray(target))
     if made.values.shape != (len(features),):
@@ -80,6 +80,12 @@ def make_target(features: Features, target: Any) -> Target:
     if not np.isfinite(made.values).all():
         raise DataError(f"the target {made.name!r} holds NaN or infinity; leave those frames out")
     return made
+
+
+def _of_frames(features: Features, target: Target) -> Target:
+    """Return the labels of those trajectories of the source that the features hold."""
+    origin = np.repeat(np.arange(len(features.source)), features.source.lengths)
+    return replace(target, values=target.values[np.isin(origin, features.trajectory)])
 
 
 def _from_array(values: np.ndarray) -> Target:
@@ -107,12 +113,12 @@ def basin(trajectories: Trajectories, residue: str = "") -> Target:
     import mdtraj
 
     topology = trajectories.topology
-    rows = {}
+    rows, label = {}, residue_labels(topology)
     psi_of = {topology.atom(int(row[1])).residue.index: row for row in torsion_indices(topology, "psi")}
     for row in torsion_indices(topology, "phi"):
         owner = topology.atom(int(row[2])).residue
         if owner.index in psi_of:
-            rows[str(owner)] = np.array([row, psi_of[owner.index]])
+            rows[label[owner.index]] = np.array([row, psi_of[owner.index]])
     if not rows:
         raise DataError("the target 'basin' needs a residue with phi and psi; this topology has none")
     if not residue and len(rows) > 1:
@@ -122,7 +128,7 @@ def basin(trajectories: Trajectories, residue: str = "") -> Target:
         raise unknown_name("residue with phi and psi", residue, rows)
     angles = np.concatenate(
         [
-            np.degrees(mdtraj.compute_dihedrals(mdtraj.Trajectory(chunk.positions, topology), rows[residue]))
+            np.degrees(mdtraj.compute_dihedrals(as_mdtraj(chunk, topology), rows[residue]))
             for chunk in trajectories.chunks()
         ]
     )
@@ -179,7 +185,7 @@ def native_contacts(trajectories: Trajectories) -> np.ndarray:
         raise DataError("the first frame has no contacts to call native; put a folded structure first")
     values = []
     for chunk in trajectories.chunks():
-        distances = mdtraj.compute_distances(mdtraj.Trajectory(chunk.positions, native.topology), pairs)
+        distances = mdtraj.compute_distances(as_mdtraj(chunk, native.topology), pairs)
         values.append((1 / (1 + np.exp(np.clip(50 * (distances - 1.8 * start), -50, 50)))).mean(1))
     return np.concatenate(values)
 

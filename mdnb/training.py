@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ import torch
 from torch import Tensor
 
 from mdnb.datasets import Samples, Scaler, Split, Window, make_samples, split_samples
-from mdnb.errors import SpecError, TrainingError
+from mdnb.errors import DataError, SpecError, TrainingError
 from mdnb.features.base import Features
 from mdnb.models.base import Batch, Model, ModelSpec, Task
 from mdnb.progress import progress_bar
-from mdnb.runs import Run, TargetInfo, provenance, record_topology
+from mdnb.runs import Run, TargetInfo, check_folder, provenance, record_topology
 from mdnb.scores import Score, class_scores, real_scores
 from mdnb.specs import Training, spec_class
 from mdnb.targets import Target, make_target
@@ -74,6 +75,13 @@ def fit(
     if spec.supervised != (target is not None):
         need = "needs a target, such as 'basin'" if spec.supervised else "learns without a target; leave it None"
         raise SpecError(f"{type(spec).__name__} {need}")
+    if not spec.supervised and window.length > 1:
+        raise SpecError(f"{type(spec).__name__} learns one frame at a time, got a window of {window.length}")
+    if not np.isfinite(features.values).all():
+        bad = int(np.flatnonzero(~np.isfinite(features.flat()).all(1))[0])
+        raise DataError(f"the features of frame {bad} hold NaN or infinity; leave that frame out")
+    if out is not None:
+        check_folder(Path(out))
     made = make_target(features, target) if target is not None else None
     samples = make_samples(features, made, window)
     split = split_samples(samples, test=training.test, validation=training.validation, seed=training.seed)
@@ -107,6 +115,7 @@ def fit(
             topology=topology,
             reference=reference,
             train_frames=train_frames,
+            test_frames=np.unique(samples.frames[split.test]),
         )
         _train(run, data, split, out, callback)
         model.eval()
@@ -156,14 +165,15 @@ def _train(
     turns = [group for group, times in model.groups.items() for _ in range(times)]
     order = torch.Generator().manual_seed(training.seed)
     train = torch.from_numpy(split.train)
-    n_batches = max(1, len(train) // training.batch_size)
+    # At least one batch for each turn, so that every epoch trains every group.
+    n_batches = min(len(train), max(len(turns), len(train) // training.batch_size))
     average = _Average(model) if model.average else None
     best, waited, step = (float("inf"), _copy(model)), 0, 0
     with progress_bar(total=training.epochs, description=run.family, unit="epoch") as bar:
         try:
             for epoch in range(training.epochs):
                 model.train()
-                sums: dict[str, float] = {}
+                terms: dict[str, list[float]] = {}
                 for rows in torch.randperm(len(train), generator=order).tensor_split(n_batches):
                     progress = step / (n_batches * training.epochs)
                     group = turns[step % len(turns)]
@@ -172,28 +182,36 @@ def _train(
                     if average is not None:
                         average.update(model)
                     for name, value in losses.items():
-                        sums[name] = sums.get(name, 0.0) + value.item()
+                        terms.setdefault(name, []).append(value.item())
                     step += 1
-                row = {"epoch": epoch + 1.0, **{name: value / n_batches for name, value in sums.items()}}
-                if not np.isfinite(row["loss"]):
-                    raise _not_finite(run, epoch, out)
+                row = {"epoch": epoch + 1.0, **{name: float(np.mean(own)) for name, own in terms.items()}}
                 row |= _validate(model, data, split, training, epoch)
+                if not np.isfinite([row["loss"], row.get("validation_loss", 0.0)]).all():
+                    raise _not_finite(run, epoch, out)
                 run.history.append(row)
                 bar.update()
                 bar.set_postfix_str(f"loss {row['loss']:.3f}")
                 waited += 1
-                if model.average:
-                    best = (row["loss"], _copy(model))
-                elif row["validation_loss"] < best[0]:
-                    best, waited = (row["validation_loss"], _copy(model)), 0
+                if average is not None or row["validation_loss"] < best[0]:
+                    loss, state = (row["loss"], average.state) if average else (row["validation_loss"], _copy(model))
+                    best, waited = (loss, state), 0
                     if out is not None:
-                        run.save(out)
-                if (callback is not None and callback(row)) or (waited >= training.patience and not model.average):
+                        _save(run, state, out)
+                if (callback is not None and callback(row)) or waited >= training.patience:
                     break
         except KeyboardInterrupt:
             if not run.history:
                 raise
-    model.load_state_dict(best[1] if average is None else average.state)
+            run.provenance["interrupted"] = True
+    model.load_state_dict(best[1])
+
+
+def _save(run: Run, state: dict[str, Tensor], out: str | os.PathLike[str]) -> None:
+    """Save the run as it would be if training ended with this state."""
+    current = _copy(run.model)
+    run.model.load_state_dict(state)
+    run.save(out)
+    run.model.load_state_dict(current)
 
 
 def _step(
@@ -230,12 +248,15 @@ class _Average:
 
     def __init__(self, model: Model) -> None:
         self.decay = model.average
+        self.n_updates = 0
         self.state = _copy(model)
 
     @torch.no_grad()
     def update(self, model: Model) -> None:
+        self.n_updates += 1  # the first steps count for less, so that the untrained weights are soon forgotten
+        decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
         for name, value in model.state_dict().items():
-            self.state[name].lerp_(value, 1 - self.decay)
+            self.state[name].lerp_(value, 1 - decay)
 
 
 def _copy(model: Model) -> dict[str, Tensor]:

@@ -75,7 +75,7 @@ class Trajectories:
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
         self.has_velocities = all(file.has_velocities for file in files)
         self.has_forces = all(file.has_forces for file in files)
-        found = files[0].time_step if time_step is None else time_step
+        found = _first_time_step(files) if time_step is None else time_step
         self.time_step = found * stride
 
     def __len__(self) -> int:
@@ -152,6 +152,8 @@ class Trajectories:
                     f"{missing[0]} has no {what}; write them to TRR, H5MD or NetCDF (in GROMACS: "
                     f"nst{'v' if what == 'velocities' else 'f'}out), or leave {what} out"
                 )
+        if size is not None and size < 1:
+            raise DataError(f"got chunks of {size} frames, expected at least 1")
         size = size or int(np.clip(2_000_000 // (12 * self.n_atoms), 16, 4096))
         for trajectory, length in enumerate(self.lengths):
             for start in range(0, length, size):
@@ -176,7 +178,8 @@ class Trajectories:
         if len(asked) == 0 or not np.issubdtype(asked.dtype, np.integer):
             raise DataError(f"got the frame indices {indices!r}, expected at least one whole number")
         if asked.min() < -self.n_frames or asked.max() >= self.n_frames:
-            raise DataError(f"frame {asked.max()} does not exist; there are {self.n_frames} (0 to {self.n_frames - 1})")
+            wrong = asked[(asked < -self.n_frames) | (asked >= self.n_frames)][0]
+            raise DataError(f"frame {wrong} does not exist; there are {self.n_frames} (0 to {self.n_frames - 1})")
         asked = asked % self.n_frames
         unique, inverse = np.unique(asked, return_inverse=True)
         trajectory = np.searchsorted(self._starts, unique, side="right") - 1
@@ -242,16 +245,20 @@ class Trajectories:
         return "\n".join([f"Trajectories: {self._headline()}", *lines])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{frames}</td><td>{span}</td>"
-            f"<td style='text-align:left'>{escape(content)}</td></tr>"
-            for name, frames, span, content in self._rows()[:50]
-        )
+        cell = "text-align:left;padding:2px 14px 2px 0"
+        number = "text-align:right;padding:2px 14px 2px 0"
+        styles = (cell, number, number, cell)
+
+        def line(tag: str, texts: Sequence[str]) -> str:
+            pairs = zip(styles, texts, strict=True)
+            return "<tr>" + "".join(f"<{tag} style='{style}'>{escape(text)}</{tag}>" for style, text in pairs) + "</tr>"
+
+        rows = "".join(line("td", row) for row in self._rows()[:50])
         more = f"<p>... and {len(self) - 50} more</p>" if len(self) > 50 else ""
+        head = line("th", ("trajectory", "frames", "length (ns)", "content"))
         return (
-            f"<div><p><b>Trajectories</b>: {escape(self._headline())}</p><table><thead><tr>"
-            "<th style='text-align:left'>trajectory</th><th>frames</th><th>length (ns)</th>"
-            f"<th style='text-align:left'>content</th></tr></thead><tbody>{rows}</tbody></table>{more}</div>"
+            f"<div><p><b>Trajectories</b>: {escape(self._headline())}</p>"
+            f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{more}</div>"
         )
 
 
@@ -302,11 +309,6 @@ def load(
     opened = [_open(item) for item in _expand(files)]
     topology = _topology(top, opened)
     for file in opened:
-        if file.n_atoms != topology.n_atoms:
-            raise file.error(
-                f"it has {file.n_atoms} atoms, its topology has {topology.n_atoms}; give the topology of the atoms "
-                "that were written (for GROMACS: gmx trjconv -dump 0 with the same group)"
-            )
         if file.truncated and not allow_truncated:
             raise file.error(
                 f"it is truncated: {file.truncated}; copy it again, or read the {file.n_frames} whole frames with "
@@ -314,20 +316,39 @@ def load(
             )
         if file.n_frames == 0:
             raise file.error("it holds no whole frame")
+        if file.n_atoms != topology.n_atoms:
+            raise file.error(
+                f"it has {file.n_atoms} atoms, its topology has {topology.n_atoms}; give the topology of the atoms "
+                "that were written (for GROMACS: gmx trjconv -dump 0 with the same group)"
+            )
     indices = _select(topology, selection)
     if indices is not None:
         topology = topology.subset(indices)
     return Trajectories(opened, topology, indices, int(stride), time_step)
 
 
+def _first_time_step(files: Sequence[TrajectoryFile]) -> float:
+    """Return the time between frames of the first file that says it, or NaN."""
+    for file in files:
+        try:
+            found = file.time_step
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise file.error(f"its first frames cannot be read ({error}); is it damaged?") from error
+        if np.isfinite(found):
+            return found
+    return float("nan")
+
+
 def _expand(files: Any) -> list[Any]:
+    if not isinstance(files, str | os.PathLike | Iterable):
+        raise DataError(f"got {files!r} as files, expected a path, a pattern such as 'runs/*.xtc', or a list of them")
     items = [files] if isinstance(files, str | os.PathLike) or hasattr(files, "topology") else list(files)
     expanded: list[Any] = []
     for item in items:
-        if isinstance(item, str) and has_magic(item) and not os.path.exists(item):
-            found = sorted(glob(item, recursive=True), key=_natural)
+        if isinstance(item, str | os.PathLike) and has_magic(os.fspath(item)) and not os.path.exists(item):
+            found = sorted(glob(os.fspath(item), recursive=True), key=_natural)
             if not found:
-                raise DataError(f"no file matches {item!r} in {Path.cwd()}")
+                raise DataError(f"no file matches {os.fspath(item)!r} in {Path.cwd()}")
             expanded.extend(found)
         else:
             expanded.append(item)
@@ -369,7 +390,7 @@ def _topology(top: Any, files: Iterable[TrajectoryFile]) -> mdtraj.Topology:
 
     try:
         return mdtraj.load_topology(str(path))
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+    except Exception as error:  # mdtraj's readers have exceptions of their own, such as PSFError
         raise DataError(
             f"{path} cannot be read as a topology: {type(error).__name__}: {error}; expected PDB, GRO, PSF, PRMTOP "
             "or mmCIF"
@@ -388,7 +409,7 @@ def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarr
                 "'element != H'"
             ) from error
     else:
-        indices = np.asarray(selection)
+        indices = np.atleast_1d(np.asarray(selection))
     if len(indices) == 0:
         raise DataError(f"the selection {selection!r} holds none of the {topology.n_atoms} atoms")
     if not np.issubdtype(indices.dtype, np.integer) or indices.min() < 0 or indices.max() >= topology.n_atoms:

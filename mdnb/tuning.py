@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,9 @@ from mdnb.errors import SpecError, TrainingError, unknown_name
 from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec
 from mdnb.progress import progress_bar
-from mdnb.runs import Run
+from mdnb.runs import Run, fingerprint
 from mdnb.specs import Setting, Spec, Training, spec_class
+from mdnb.targets import make_target
 from mdnb.training import fit
 
 __all__ = ["Study", "tune"]
@@ -75,7 +77,8 @@ def tune(
         Narrower bounds for some settings. By default those of the Spec, and of the learning rate from 2e-4
         to 2e-2.
     out : path, optional
-        Folder for the journal of trials; a search that was interrupted continues there.
+        Folder for the journal of trials; a search that was interrupted continues there, where the data,
+        the target and the settings are the same.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def tune(
     ------
     SpecError
         For an unknown family or setting, fewer than one trial, or a family without a target.
+    KeyboardInterrupt
+        When it is interrupted; the trials that were finished are in the folder.
 
     References
     ----------
@@ -97,11 +102,15 @@ def tune(
         raise SpecError(f"trials = {trials}: expected at least 1")
     training = training or Training()
     bounds = dict(search or {})
-    names = [one.name for one in kind.settings()]
+    # What is chosen from a list has no bounds to narrow.
+    names = [*(one.name for one in kind.settings() if one.options is None), "learning_rate"]
     for name in bounds:
-        if name not in (*names, "learning_rate"):
-            raise unknown_name(f"setting of {kind.__name__}", name, [*names, "learning_rate"])
-    study = _study(kind, training, out)
+        if name not in names:
+            raise unknown_name(f"setting of {kind.__name__}", name, names)
+    made = make_target(features, target)
+    what = [fingerprint(features), made.name, made.values.tolist(), training.to_dict(), sorted(bounds.items())]
+    key = hashlib.sha256(repr([*what, window]).encode()).hexdigest()[:16]
+    study = _study(kind, training, out, key)
     with progress_bar(total=trials, description=f"tune {kind.__name__}", unit="trial") as bar:
         done = len(_finished(study))
         bar.update(done)
@@ -109,7 +118,10 @@ def tune(
             trial = study.ask()
             spec, settings = _suggest(kind, training, trial, bounds)
             try:
-                run = fit(features, target, spec, settings, window=window, callback=_pruner(trial))
+                run = fit(features, made, spec, settings, window=window, callback=_pruner(trial))
+                if run.provenance.get("interrupted"):
+                    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                    raise KeyboardInterrupt
                 study.tell(trial, min(row["validation_loss"] for row in run.history))
             except (optuna.TrialPruned, TrainingError):
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -119,10 +131,10 @@ def tune(
         raise TrainingError(f"none of the {trials} trials finished: each loss was not a number; narrow search=")
     rows = tuple({"trial": one.number, **one.params, "validation_loss": one.value} for one in finished)
     spec, settings = _suggest(kind, training, optuna.trial.FixedTrial(rows[0]), bounds)
-    return Study(rows, spec, settings, fit(features, target, spec, settings, window=window))
+    return Study(rows, spec, settings, fit(features, made, spec, settings, window=window))
 
 
-def _study(kind: type[Spec], training: Training, out: str | os.PathLike[str] | None) -> optuna.Study:
+def _study(kind: type[Spec], training: Training, out: str | os.PathLike[str] | None, key: str) -> optuna.Study:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -131,13 +143,15 @@ def _study(kind: type[Spec], training: Training, out: str | os.PathLike[str] | N
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(Path(out) / "journal.log")))
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage,
-        study_name=kind.__name__,
-        sampler=optuna.samplers.TPESampler(seed=training.seed),
+        study_name=f"{kind.__name__}-{key}",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         load_if_exists=True,
     )
+    # A search that continues must not draw again what it has drawn before.
+    study.sampler = optuna.samplers.TPESampler(seed=training.seed + len(study.get_trials(deepcopy=False)))
+    return study
 
 
 def _loss(trial: optuna.trial.FrozenTrial) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -71,7 +72,7 @@ class Features:
 
     def __post_init__(self) -> None:
         n_numbers = int(np.prod(self.values.shape[1:]))
-        if len(self.columns) != n_numbers or len(self.trajectory) != len(self.values) != len(self.time):
+        if len(self.columns) != n_numbers or not len(self.trajectory) == len(self.values) == len(self.time):
             raise DataError(
                 f"{len(self.values)} frames of {n_numbers} numbers do not fit {len(self.columns)} columns, "
                 f"{len(self.trajectory)} trajectory numbers and {len(self.time)} times"
@@ -196,6 +197,21 @@ def as_mdtraj(chunk: Chunk, topology: mdtraj.Topology) -> mdtraj.Trajectory:
     return trajectory
 
 
-def atom_label(atom: mdtraj.core.topology.Atom) -> str:
-    """Return a short unique label such as ``ALA2-CB``."""
-    return f"{atom.residue}-{atom.name}"
+def residue_labels(topology: mdtraj.Topology) -> list[str]:
+    """Return a short unique label of each residue: ``ALA2``, or ``ALA2.1`` (of chain 1) where chains share names."""
+    names = [str(residue) for residue in topology.residues]
+    if len(set(names)) < len(names):
+        names = [f"{name}.{residue.chain.index}" for name, residue in zip(names, topology.residues, strict=True)]
+    return _told_apart(names)
+
+
+def atom_labels(topology: mdtraj.Topology) -> list[str]:
+    """Return a short unique label of each atom, such as ``ALA2-CB``."""
+    residues = residue_labels(topology)
+    return _told_apart([f"{residues[atom.residue.index]}-{atom.name}" for atom in topology.atoms])
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Return the names, with their number where a name occurs more than once."""
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name}#{number}" for number, name in enumerate(names)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_label
+from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_labels, residue_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Distances(Featurizer):
         """Return one column for each pair."""
         self._topology = topology
         self._indices = self._pairs(topology)
-        columns = []
+        columns, label = [], atom_labels(topology)
         for i, j in self._indices.tolist():
-            name = f"{atom_label(topology.atom(i))} {atom_label(topology.atom(j))}"
+            name = f"{label[i]} {label[j]}"
             columns.append(Column(f"distance {name}", "nm", (i, j), name))
         return tuple(columns)
 
@@ -108,6 +108,7 @@ class Contacts(Featurizer):
             if not residue.is_water
         }
         columns, pairs, starts = [], [], [0]
+        label = residue_labels(topology)
         residues = [residue for residue in topology.residues if heavy.get(residue.index)]
         for k, a in enumerate(residues):
             for b in residues[k + 1 :]:
@@ -117,7 +118,8 @@ class Contacts(Featurizer):
                 pairs.extend(block)
                 starts.append(len(pairs))
                 atoms = (*heavy[a.index], *heavy[b.index])
-                columns.append(Column(f"contact {a} {b}", "", atoms, f"{a} {b}"))
+                name = f"{label[a.index]} {label[b.index]}"
+                columns.append(Column(f"contact {name}", "", atoms, name))
         self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
         return tuple(columns)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.features.base import Column, Featurizer, atom_label
+from mdnb.features.base import Column, Featurizer, atom_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class InternalCoordinates(Featurizer):
         """Return the columns: all bonds, then all angles, then the torsions."""
         self._topology = topology
         self.placements = _placements(topology, reference)
-        label = [atom_label(atom) for atom in topology.atoms]
+        label = atom_labels(topology)
         self._by_atom = {place.atom: place for place in self.placements}
         bonds: list[Column] = []
         angles: list[Column] = []

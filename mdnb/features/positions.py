@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.features.base import Column, Featurizer, atom_label
+from mdnb.features.base import Column, Featurizer, atom_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ class Positions(Featurizer):
             )
         chosen = reference[self._atoms]
         self._reference = chosen - chosen.mean(0)
+        label = atom_labels(topology)
         return tuple(
             Column(
-                f"{self.quantity[:-1] if self.quantity != 'velocities' else 'velocity'} "
-                f"{atom_label(topology.atom(int(i)))} {axis}",
+                f"{self.quantity[:-1] if self.quantity != 'velocities' else 'velocity'} {label[i]} {axis}",
                 self.unit,
                 (int(i),),
-                atom_label(topology.atom(int(i))),
+                label[i],
             )
             for i in self._atoms
             for axis in "xyz"

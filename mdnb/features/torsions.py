@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import unknown_name
-from mdnb.features.base import Column, Featurizer, as_mdtraj
+from mdnb.features.base import Column, Featurizer, as_mdtraj, residue_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ class Torsions(Featurizer):
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return two columns (sine, cosine) or one (angle) for each torsion."""
         self._topology = topology
-        found = []
+        found, label = [], residue_labels(topology)
         for order, kind in enumerate(self.kinds):
             for row in torsion_indices(topology, kind):
                 # The residue that names the torsion: that of the second atom, for phi of the third.
                 residue = topology.atom(int(row[2 if kind == "phi" else 1])).residue
-                found.append((residue.index, order, f"{kind} {residue}", tuple(int(i) for i in row)))
+                found.append((residue.index, order, f"{kind} {label[residue.index]}", tuple(int(i) for i in row)))
         found.sort()
         self._indices = np.array([row[3] for row in found], int).reshape(-1, 4)
         if self.representation == "angle":

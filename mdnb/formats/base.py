@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -132,6 +134,10 @@ def register(*suffixes: str) -> Callable[[_T], _T]:
     return add
 
 
+#: What the readers of other packages raise on a damaged file.
+_UNREADABLE = (OSError, LookupError, ValueError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error)
+
+
 def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
     """Open a trajectory file by its suffix.
 
@@ -156,7 +162,7 @@ def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
         return FORMATS[suffix](path)
     except DataError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, IndexError, UnicodeError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as {suffix}: {type(error).__name__}: {error}; is the file complete?"
         ) from error

@@ -36,6 +36,13 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
+    """Return the values times the factor, in their own precision (whole numbers as float64)."""
+    if factor == 1:
+        return values
+    return np.asarray(values * (values.dtype.type(factor) if values.dtype.kind == "f" else factor))
+
+
 @register(".h5", ".hdf5")
 class MDTrajHDF5File(ArrayFile):
     """The HDF5 layout of mdtraj (http://mdtraj.org, "MDTraj HDF5 Format Specification")."""
@@ -71,7 +78,7 @@ class MDTrajHDF5File(ArrayFile):
             unit = _text(dataset.attrs.get("units", ""))
             length, _, time = unit.partition("/")
             factor = _LENGTH.get(length, 1.0) / _TIME.get(time, 1.0) if name != "time" else _TIME.get(unit, 1.0)
-            return np.asarray(dataset[frames] * dataset.dtype.type(factor))
+            return _scaled(dataset[frames], factor)
 
     def topology(self) -> mdtraj.Topology | None:
         """Return the topology that mdtraj stored as JSON."""
@@ -153,9 +160,7 @@ class H5MDFile(ArrayFile):
                 return None
             else:
                 dataset = group[self._names[name]]["value"]
-            factor = dataset.dtype.type(self._factor(dataset.attrs, name))
-            values = dataset[frames]
-            return np.asarray(values if factor == 1 else values * factor)
+            return _scaled(dataset[frames], self._factor(dataset.attrs, name))
 
     def observables(self) -> dict[str, np.ndarray]:
         """Return the observables with one number for each frame, in mdnb's units."""

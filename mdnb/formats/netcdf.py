@@ -37,8 +37,9 @@ class NetCDFFile(ArrayFile):
     def _open(self) -> Any:
         from scipy.io import netcdf_file
 
-        # The arrays are copied before the file is closed, so that no map outlives it.
-        return netcdf_file(str(self.path), "r", mmap=False)
+        # Mapped: without, scipy reads the whole file each time it is opened. What is returned is copied
+        # before the file is closed, so that nothing points into the map.
+        return netcdf_file(str(self.path), "r", mmap=True)
 
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
         """Return one array of those frames in mdnb's units, or None."""
@@ -51,9 +52,9 @@ class NetCDFFile(ArrayFile):
                 lengths, angles = (file.variables[key][frames].copy() for key in ("cell_lengths", "cell_angles"))
                 return np.stack(lengths_and_angles_to_box_vectors(*lengths.T / 10, *angles.T), axis=1)
             theirs, factor = _VARIABLES[name]
-            if theirs not in file.variables:
-                return None
-            variable = file.variables[theirs]
-            scale = float(np.ravel(getattr(variable, "scale_factor", 1.0))[0])
-            native = variable[frames].astype(np.float64)
-            return np.asarray(native * (scale * factor))
+            return _copied(file.variables[theirs], frames, factor) if theirs in file.variables else None
+
+
+def _copied(variable: Any, frames: slice, factor: float) -> np.ndarray:
+    scale = float(np.ravel(getattr(variable, "scale_factor", 1.0))[0])
+    return np.asarray(variable[frames].astype(np.float64) * (scale * factor))

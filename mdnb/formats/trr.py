@@ -50,7 +50,7 @@ class TRRFile(TrajectoryFile):
     def _header(self, data: mmap.mmap, position: int) -> tuple[int, float, dict[str, tuple[int, int]]]:
         """Return the end, the time and the arrays of the frame at `position`."""
         magic, _, length = struct.unpack_from(">iii", data, position)
-        if magic != _MAGIC:
+        if magic != _MAGIC or not 0 <= length < 1000:
             raise self.error(f"byte {position} does not start a TRR frame; the file is damaged")
         position += 12 + (length + 3) // 4 * 4
         sizes = struct.unpack_from(">13i", data, position)
@@ -87,7 +87,7 @@ class TRRFile(TrajectoryFile):
                 values = raw[offset : offset + width * int(np.prod(shape))].view(f">f{width}").reshape(shape)
                 frames.append(values if atom_indices is None or name == "box" else values[atom_indices])
             n_rows = shape[0] if atom_indices is None or name == "box" else len(atom_indices)
-            return np.array(frames, np.float32).reshape(-1, n_rows, 3)
+            return np.array(frames, np.float32).reshape(len(chosen), n_rows, 3)
 
         atoms = (self.n_atoms, 3)
         boxed = bool(chosen) and all("box" in self._offsets[frame] for frame in chosen)

@@ -125,6 +125,11 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
     checks: dict[str, np.ndarray] = {}
     if reference is not None:
         source = reference.source if isinstance(reference, Features) else reference
+        if [atom.name for atom in source.topology.atoms] != [atom.name for atom in topology.atoms]:
+            raise DataError(
+                f"the reference has {source.n_atoms} atoms, the {run.family} was trained on a molecule of "
+                f"{topology.n_atoms}; give the training trajectories"
+            )
         stride = max(1, source.n_frames // 5000)
         checks = check_structures(structures, Limits.measure(source.frames(slice(None, None, stride))))
     return Generated(structures, checks, run.family, seed)

@@ -23,7 +23,7 @@ class GAN(ModelSpec):
 
     supervised: ClassVar[bool] = False
 
-    latent: int = setting(16, "dimensions of the generator's noise", low=1, high=512, log=True)
+    latent: int = setting(32, "dimensions of the generator's noise", low=1, high=512, log=True)
     hidden: int = setting(128, "units of each hidden layer", low=8, high=2048, log=True)
     layers: int = setting(3, "hidden layers of generator and critic", low=1, high=6)
     penalty: float = setting(1.0, "weight of the gradient penalty", low=0.0, high=100.0)
@@ -36,13 +36,13 @@ class GAN(ModelSpec):
 class GANModel(Model):
     """WGAN-GP: a critic tells real from generated frames, a generator learns to pass.
 
-    Data: x (batch, 1, *shape), scaled. Loss: Wasserstein critic with gradient penalty, three critic steps
-    for each of the generator. Shape: `score` is (batch, 1), the critic's score (high for real frames).
+    Data: x (batch, 1, *shape), scaled. Loss: Wasserstein critic with gradient penalty, the two
+    trained in turns. Shape: `score` is (batch, 1), the critic's score (high for real frames).
 
     References: Gulrajani et al. (2017), https://doi.org/10.48550/arXiv.1704.00028.
     """
 
-    groups: ClassVar[Mapping[str, int]] = {"critic": 3, "generator": 1}
+    groups: ClassVar[Mapping[str, int]] = {"critic": 1, "generator": 1}
     average: ClassVar[float] = 0.999
     betas: ClassVar[tuple[float, float]] = (0.5, 0.9)
 

@@ -23,10 +23,10 @@ class VAE(ModelSpec):
 
     supervised: ClassVar[bool] = False
 
-    latent: int = setting(8, "dimensions of the latent space", low=1, high=128, log=True)
+    latent: int = setting(10, "dimensions of the latent space", low=1, high=128, log=True)
     hidden: int = setting(256, "units of each hidden layer", low=8, high=2048, log=True)
     layers: int = setting(2, "hidden layers of encoder and decoder", low=1, high=6)
-    beta: float = setting(1.0, "weight of the Kullback-Leibler term", low=0.0, high=100.0)
+    beta: float = setting(0.5, "weight of the Kullback-Leibler term", low=0.0, high=100.0)
     warmup: float = setting(0.3, "share of training over which beta rises from 0", low=0.0, high=1.0)
     components: int = setting(30, "Gaussians of the density fitted on the latents", low=1, high=500, log=True)
 

@@ -72,9 +72,10 @@
     const molecule = viewer.addModel();
     molecule.addAtoms(atomsOf(model));
     const style = styleOf(model);
+    const roomy = model.frames.length > 1 ? 1.0 : 1.25; // what moves needs room
     viewer.setStyle({}, style);
     viewer.zoomTo();
-    viewer.zoom(1.25);
+    viewer.zoom(roomy);
     viewer.setHoverable({}, true,
       (atom) => { atom.mdnbLabel = atom.mdnbLabel || viewer.addLabel(nameOf(model, atom), { position: atom, fontSize: 13 }); },
       (atom) => { if (atom.mdnbLabel) { viewer.removeLabel(atom.mdnbLabel); delete atom.mdnbLabel; } });
@@ -128,7 +129,7 @@
     });
     setTurning(!calm);
     const zoom = button(bar, "Reset view");
-    zoom.addEventListener("click", () => { viewer.zoomTo(); viewer.zoom(1.25); viewer.render(); });
+    zoom.addEventListener("click", () => { viewer.zoomTo(); viewer.render(); });
     if (model.frames.length > 1) frames(bar, viewer, molecule, model, style);
   }
 

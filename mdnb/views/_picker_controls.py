@@ -55,9 +55,9 @@ class PickerControls:
             layout=ipywidgets.Layout(width="260px"),
         )  # fmt: skip
         self.selection = ipywidgets.Text(description="Atoms", value=start["selection"], **wide)
-        self.count = ipywidgets.HTML()
+        self.count = ipywidgets.HTML(layout=_wide())
         self.open_files = ipywidgets.Button(description="Open files", button_style="primary")
-        self.message = ipywidgets.HTML()
+        self.message = ipywidgets.HTML(layout=_wide())
         self.summary = ipywidgets.HTML()
         self.preview = ipywidgets.VBox([])
         self.show_code = ipywidgets.ToggleButton(description="Show code", tooltip="The Python that opens the same")

@@ -87,7 +87,8 @@ class StructureControls:
         self.count.value = f"<span style='white-space:nowrap'>0 to {last:,}</span>"
         bar = "" if picture.scale is None else colour_bar_html(picture.scale)
         caption = f"<div>{escape(self.view.caption)}</div>" if self.view.caption else ""
-        self.note.value = f"{bar}{caption}<div style='font-size:0.85em;line-height:1.35;opacity:0.75'>{escape(picture.describe())}</div>"
+        words = f"<div style='font-size:0.85em;line-height:1.35;opacity:0.75'>{escape(picture.describe())}</div>"
+        self.note.value = bar + caption + words
         self.show_error("")
 
     def _paint(self, picture: Drawing) -> None:

@@ -142,5 +142,8 @@ def test_files_are_picked_and_a_wrong_selection_is_explained(page: Any, lab: dic
     picker.get_by_role("button", name="Open files").click()
     picker.get_by_text("2 trajectories").first.wait_for()
     assert ask(page, "print(len(picker.value), picker.value.n_atoms)") == "2 10"
+    canvas = picker.locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    poll("the molecule to fill the preview", lambda: drawn(pixels(canvas)), page)
     shoot(picker, "picker-files")
     no_trouble(page)

@@ -46,7 +46,9 @@ def test_a_report_needs_no_network(report: Path, page: Any) -> None:
         molecules.nth(index).evaluate("element => element.scrollIntoView({block: 'center'})")
         page.locator(".mdnb-molecule[data-drawn=true]").nth(index).wait_for()
         canvas = molecules.nth(index).locator("canvas").first
-        first = poll("the molecule", lambda c=canvas: (image := pixels(c)) is not None and drawn(image) and [image], page)
+        first = poll(
+            "the molecule", lambda c=canvas: (image := pixels(c)) is not None and drawn(image) and [image], page
+        )
         poll("it to turn", lambda c=canvas, f=first: np.abs(pixels(c) - f[0]).sum() > 50_000, page)
         molecules.nth(index).get_by_role("button", name="Stop turning").click()
         still = pixels(canvas)

@@ -1,0 +1,71 @@
+"""The command line: what it runs, what it prints, how it fails."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from mdnb import __version__
+from mdnb.cli import main
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    code = nbformat.v4.new_code_cell
+    cells = [code("n: int = 3  # how many", metadata={"tags": ["parameters"]}), code("print('n is', n)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "small.ipynb")
+    return tmp_path / "small.ipynb"
+
+
+def test_report_ends_with_one_line_naming_the_file(notebook, tmp_path, capsys):
+    assert main(["report", str(notebook), "-p", "n", "12", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"Report: {tmp_path / 'out' / 'small.html'}\n"
+    assert "n is 12" in (tmp_path / "out" / "small.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "m", "1"], "unknown parameter"),
+        (["-p", "n", "many"], "must be int, got 'many'"),
+    ],
+)
+def test_errors_are_one_sentence_and_a_status(notebook, tmp_path, capsys, arguments, message):
+    assert main(["report", str(notebook), *arguments, "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("mdnb: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_notebook_is_named(tmp_path, capsys):
+    assert main(["report", str(tmp_path / "missing.ipynb")]) == 1
+    assert "no such notebook" in capsys.readouterr().err
+
+
+def test_lab_opens_the_notebooks_and_passes_arguments_on(monkeypatch, tmp_path, capsys):
+    called = []
+    monkeypatch.setattr(subprocess, "call", lambda command, cwd: called.append((command, cwd)) or 0)
+    monkeypatch.setattr("mdnb.reports.notebooks.notebooks_folder", lambda: tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "a.ipynb").write_text("new")
+    (tmp_path / "work").mkdir()
+    assert main(["lab", "--dir", str(tmp_path / "work"), "--", "--no-browser"]) == 0
+    assert called == [([sys.executable, "-m", "jupyterlab", "--no-browser"], tmp_path / "work")]
+    assert (tmp_path / "work" / "a.ipynb").read_text() == "new"
+    (tmp_path / "work" / "a.ipynb").write_text("mine")
+    main(["lab", "--dir", str(tmp_path / "work")])
+    assert (tmp_path / "work" / "a.ipynb").read_text() == "mine"
+
+
+def test_the_module_runs():
+    run = subprocess.run([sys.executable, "-m", "mdnb", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == f"mdnb {__version__}"
+
+
+def test_a_command_is_needed(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2

@@ -1,0 +1,316 @@
+"""The views without a browser: values, errors in the open, what is left of them in a saved file."""
+
+import base64
+import json
+import os
+import re
+import sys
+
+import mdtraj
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+import mdnb
+from mdnb.errors import DataError, SpecError
+from mdnb.pictures import Scale, drawing, structure_html, structure_png
+from mdnb.sources.folders import Folder
+from mdnb.views._nglview import frontend_version
+
+
+@pytest.fixture(scope="module")
+def dipeptide():
+    return mdnb.example("alanine-dipeptide").frames(range(0, 300, 10))
+
+
+@pytest.fixture(scope="module")
+def peptide():
+    return mdnb.example("chignolin").frames([0, 1, 2])
+
+
+def model(html):
+    return json.loads(re.search(r'class="mdnb-model">(.*?)</script>', html, re.DOTALL)[1])
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def test_the_scale_is_symmetric_with_grey_at_zero():
+    scale = Scale.of(np.array([-1.0, 3.0, np.nan]))
+    low, zero, high, missing = scale.colours(np.array([-3.0, 0.0, 3.0, np.nan]))
+    assert scale.limit == 3
+    assert zero == "#e1e1e1"
+    assert int(low[5:], 16) > int(low[1:3], 16)  # blue
+    assert int(high[1:3], 16) > int(high[5:], 16)  # orange
+    assert missing == "#9b9b9b"
+    assert Scale.of(np.zeros(3)).limit == 1
+
+
+def test_a_drawing_has_the_bonds_of_the_molecule(dipeptide, peptide):
+    assert len(drawing(dipeptide).bonds) == 21
+    assert not drawing(dipeptide).cartoon
+    assert drawing(peptide).cartoon
+    bare = mdtraj.Trajectory(dipeptide.xyz, dipeptide.topology.copy())
+    bare.topology._bonds = []
+    assert len(drawing(bare).bonds) == 21
+
+
+def test_structures_are_superposed_and_the_input_is_left_alone(dipeptide):
+    before = dipeptide.xyz.copy()
+    shifted = dipeptide[:2]
+    shifted.xyz[1] = shifted.xyz[0] @ np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]]) + 5
+    positions = drawing(shifted).positions
+    np.testing.assert_allclose(positions[0], positions[1], atol=0.01)
+    distances = [np.linalg.norm(x[0] - x[5]) for x in (positions[0], shifted.xyz[0] * 10)]
+    assert distances[0] == pytest.approx(distances[1], rel=1e-4)
+    drawing(dipeptide)
+    np.testing.assert_array_equal(before, dipeptide.xyz)
+
+
+def test_values_must_be_one_per_atom(dipeptide):
+    with pytest.raises(DataError, match=r"shape \(3,\), expected \(22,\)"):
+        mdnb.StructureView(dipeptide, [1, 2, 3])
+    with pytest.raises(DataError, match="must be numbers"):
+        mdnb.StructureView(dipeptide, ["a"] * 22)
+
+
+def test_html_escapes_and_holds_a_still_picture(dipeptide):
+    topology = dipeptide.topology.copy()
+    topology.atom(0).name = "</script><b>"
+    odd = mdtraj.Trajectory(dipeptide.xyz[:2], topology)
+    html = structure_html(drawing(odd, np.linspace(-1, 1, 22), unit="<u>"), caption="<img src=x>", names=["<i>", "b"])
+    assert not re.search(r"<img src=x>|<u>|<i>|<b>", html)
+    assert html.count("</script>") == 1
+    assert model(html)["name"][0] == "</script><b>"
+    png = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])
+    assert png.startswith(b"\x89PNG")
+    assert "alt=" in html
+
+
+def test_a_large_protein_is_drawn_as_its_trace(peptide):
+    picture = drawing(peptide)
+    assert structure_png(picture, frame=2).startswith(b"\x89PNG")
+    topology = peptide.topology
+    for _ in range(2):
+        topology = topology.join(peptide.topology)
+    large = mdtraj.Trajectory(np.concatenate([peptide.xyz[0] + shift for shift in (0, 2, 4)])[None], topology)
+    assert structure_png(drawing(large)).startswith(b"\x89PNG")
+
+
+# --- StructureView --------------------------------------------------------------------------------------------------
+
+
+def test_the_mime_bundle_falls_back(dipeptide):
+    view = mdnb.StructureView(dipeptide, np.arange(22) - 10.0, caption="a < b")
+    data, metadata = view._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "a &lt; b" in data["text/html"]
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert "22 atoms" in metadata["image/png"]["alt"]
+    shown = model(data["text/html"])
+    assert len(shown["frames"]) <= 20
+    assert shown["names"][0] == "frame 0"
+    assert shown["names"][-1] == "frame 29"
+
+
+def test_no_widget_is_made_for_a_report(dipeptide, monkeypatch):
+    monkeypatch.setenv("MDNB_REPORT", "1")
+    view = mdnb.StructureView(dipeptide, frame=7)
+    data, _ = view._repr_mimebundle_()
+    assert set(data) == {"text/plain", "text/html", "image/png"}
+    assert view._controls is None
+    shown = model(data["text/html"])
+    assert shown["names"][shown["start"]] == "frame 7"
+
+
+def test_slider_number_and_value_follow_each_other(dipeptide):
+    view = mdnb.StructureView(mdnb.example("alanine-dipeptide"), frame=3)
+    assert view.widget is view.widget
+    controls = view._controls
+    assert controls.number.value == controls.slider.value == 3
+    sent = []
+    controls.canvas.set_coordinates = lambda coordinates: sent.append(coordinates[0])
+    controls.slider.set_state({"value": 8})
+    assert view.value == controls.number.value == 8
+    view.value = 12
+    assert controls.slider.value == 12
+    assert len(sent) == 2
+    assert sent[0].shape == (22, 3)
+    with pytest.raises(TraitError, match="no frame -1"):
+        view.value = -1
+    view.show(dipeptide[:1])
+    assert view.value == controls.slider.value == controls.slider.max == 0
+    assert controls.frame_row.layout.display == "none"
+    assert len(controls.canvas._ngl_component_ids) == 1
+
+
+def test_the_value_is_carried_to_nglview_as_a_temperature_factor(dipeptide):
+    from mdnb.views._structure_controls import _structure
+
+    values = np.linspace(-2, 2, 22)
+    text = _structure(drawing(dipeptide[0], values), dipeptide[0]).get_structure_string()
+    factors = [float(line[60:66]) for line in text.splitlines() if line.startswith(("ATOM", "HETATM"))]
+    np.testing.assert_allclose(factors, (values / 2 + 1) / 2 * 99, atol=0.01)
+
+
+def test_an_error_in_a_callback_is_shown(dipeptide):
+    class Broken:
+        topology, n_frames, failing = dipeptide.topology, 5, False
+
+        def frames(self, indices):
+            if self.failing:
+                raise DataError("<the file> is gone")
+            return dipeptide[list(indices)]
+
+    view = mdnb.StructureView(Broken())
+    view.widget  # noqa: B018 - makes it
+    view.structures.failing = True
+    view._controls.slider.set_state({"value": 2})
+    assert "&lt;the file&gt; is gone" in view._controls.message.value
+    view.structures.failing = False
+    view._controls.slider.set_state({"value": 3})
+    assert view._controls.message.value == ""
+
+
+def test_what_cannot_be_shown(dipeptide):
+    with pytest.raises(DataError, match="expected Trajectories"):
+        mdnb.StructureView([1, 2])
+    with pytest.raises(DataError, match="no frame 99"):
+        mdnb.StructureView(dipeptide, frame=99)
+
+
+def test_nglview_asks_for_the_javascript_that_is_installed(dipeptide):
+    view = mdnb.StructureView(dipeptide)
+    view.widget  # noqa: B018 - makes it
+    assert view._controls.canvas._view_module_version == frontend_version()
+    assert sys.modules["nglview._frontend"].__frontend_version__ == frontend_version()
+
+
+# --- TrajectoryPicker -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(tmp_path, dipeptide, peptide):
+    folder = tmp_path / "root" / "a & b"
+    folder.mkdir(parents=True)
+    dipeptide.save_xtc(str(folder / "one.xtc"))
+    dipeptide.save_xtc(str(folder / "two.xtc"))
+    dipeptide[0].save_pdb(str(folder / "z-dipeptide.pdb"))
+    peptide[0].save_pdb(str(folder / "a-peptide.pdb"))
+    peptide[0].save_gro(str(folder / "a-peptide.gro"))
+    (folder / "notes.txt").write_text("x")
+    (tmp_path / "outside").mkdir()
+    peptide.save_xtc(str(tmp_path / "outside" / "secret.xtc"))
+    return tmp_path
+
+
+def test_a_folder_is_never_left(runs):
+    os.symlink(runs / "outside", runs / "root" / "door")
+    os.symlink(runs / "outside" / "secret.xtc", runs / "root" / "secret.xtc")
+    folder = Folder(runs / "root")
+    assert [e.name for e in folder.entries()] == ["a & b"]
+    for way in (("..",), ("door",), ("a & b", "..", "..", "outside"), (str(runs / "outside"),)):
+        with pytest.raises(DataError, match="leads outside"):
+            folder.entries(*way)
+    with pytest.raises(DataError, match="not a folder"):
+        Folder(runs / "nowhere")
+
+
+def test_topologies_match_by_their_number_of_atoms(runs):
+    folder = Folder(runs / "root")
+    kinds = {e.name: e.kind for e in folder.entries("a & b")}
+    assert kinds["one.xtc"] == "trajectory"
+    assert "notes.txt" not in kinds
+    tops = [folder.path("a & b", name) for name, kind in kinds.items() if kind == "topology"]
+    assert [t.name for t in folder.matching([folder.path("a & b", "one.xtc")], tops)] == ["z-dipeptide.pdb"]
+
+
+def test_arguments_decide_the_value_where_nobody_clicks(runs, monkeypatch):
+    monkeypatch.setenv("MDNB_REPORT", "1")
+    assert mdnb.TrajectoryPicker(runs).value is None
+    assert "are picked" in mdnb.TrajectoryPicker(runs)._repr_mimebundle_()[0]["text/html"]
+    picker = mdnb.TrajectoryPicker(example="alanine-dipeptide")
+    assert picker.value.n_atoms == 22
+    assert "application/vnd.jupyter.widget-view+json" not in picker._repr_mimebundle_()[0]
+    folder = runs / "root" / "a & b"
+    picker = mdnb.TrajectoryPicker(runs, files=folder / "one.xtc", top=folder / "z-dipeptide.pdb", stride=2)
+    assert picker.value.n_frames == 15
+    assert "stride=2" in picker.code()
+    with pytest.raises(DataError):
+        mdnb.TrajectoryPicker(files=folder / "missing.xtc")
+    with pytest.raises(SpecError):
+        mdnb.TrajectoryPicker(example="alanine")
+    with pytest.raises(DataError, match="one of the two"):
+        mdnb.TrajectoryPicker(example="chignolin", files=["a"])
+
+
+def test_picking_files_with_the_controls(runs):
+    picker = mdnb.TrajectoryPicker(runs / "root")
+    controls = (picker.widget, picker._controls)[1]
+    controls.source.value = "files in a folder"
+    controls.where.value = "a & b"
+    controls.open_files.click()
+    assert "No file is chosen" in controls.message.value
+    controls.files.value = ("one.xtc", "two.xtc")
+    assert controls.top.value.endswith("z-dipeptide.pdb")
+    assert "22 of 22 atoms" in controls.count.value
+    controls.selection.value = "name CA or name C"
+    assert "4 of 22 atoms" in controls.count.value
+    controls.selection.value = "nonsense <b>"
+    assert "mdnb-error" in controls.count.value
+    assert "<b>" not in controls.count.value
+    controls.open_files.click()
+    assert "mdnb-error" in controls.message.value
+    assert picker.value is None
+    controls.selection.value = "element != H"
+    controls.stride.value = 3
+    controls.open_files.click()
+    assert controls.message.value == ""
+    assert (len(picker.value), picker.value.n_frames, picker.value.n_atoms) == (2, 20, 10)
+    assert controls.preview.children == (picker.preview.widget,)
+    names: dict[str, object] = {}
+    exec(picker.code(), names)  # noqa: S102 - the code shown to the user is what is tested
+    assert repr(names["trajectories"]) == repr(picker.value)
+    controls.where.value = "../"
+    assert [label for label, _ in controls.where.options][1:] == ["a & b/"]
+
+
+def test_every_control_has_a_label(runs):
+    import ipywidgets
+
+    def walk(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from walk(child)
+
+    picker = mdnb.TrajectoryPicker(runs, example="alanine-dipeptide")
+    labelled = (ipywidgets.Text, ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.SelectMultiple)
+    labelled += (ipywidgets.BoundedIntText, ipywidgets.Button, ipywidgets.ToggleButton, ipywidgets.Textarea)
+    controls = [w for w in walk(picker.widget) if isinstance(w, labelled)]
+    assert len(controls) >= 11
+    assert all(w.description for w in controls)
+
+
+def test_a_folder_of_many_files_is_listed_in_part(tmp_path):
+    for index in range(1000):
+        (tmp_path / f"run-{index:04}.dcd").touch()
+    picker = mdnb.TrajectoryPicker(tmp_path)
+    controls = (picker.widget, picker._controls)[1]
+    assert len(controls.files.options) == 300
+    assert "1,000 files" in controls.found.value
+    controls.filter.value = "-099"
+    assert len(controls.files.options) == 10
+
+
+@pytest.mark.skipif("MDNB_EXTRA_DATA" not in os.environ, reason="MDNB_EXTRA_DATA does not name a folder of real data")
+def test_real_trajectories_are_picked():
+    folder = os.path.join(os.environ["MDNB_EXTRA_DATA"], "ala2_msmb_data")
+    picker = mdnb.TrajectoryPicker(folder)
+    controls = (picker.widget, picker._controls)[1]
+    controls.source.value = "files in a folder"
+    dcd = [name for _, name in controls.files.options if name.endswith(".dcd")]
+    controls.files.value = tuple(dcd[:2])
+    assert "(atoms match)" in {value: label for label, value in controls.top.options}[controls.top.value]
+    controls.open_files.click()
+    assert controls.message.value == ""
+    assert len(picker.value) == 2

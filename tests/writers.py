@@ -1,0 +1,107 @@
+"""Write a `conftest.Sample` in each format with a library that is not mdnb, and read it back with another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import MDAnalysis
+import mdtraj
+import numpy as np
+from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
+from mdtraj.utils import box_vectors_to_lengths_and_angles
+
+from mdnb.formats.topology_json import topology_to_json
+
+
+def lengths_and_angles(box):
+    return np.array([np.concatenate(np.split(np.array(box_vectors_to_lengths_and_angles(*one)), 2)) for one in box])
+
+
+def write_xtc(path: Path, sample) -> None:
+    with XTCFile(str(path), "w") as file:
+        for i in range(len(sample)):
+            file.write(sample.positions[i], sample.box[i], i, sample.time[i], 1000.0)
+
+
+def write_trr(path: Path, sample) -> None:
+    with TRRFile(str(path), "w") as file:
+        for i in range(len(sample)):
+            arrays = (sample.positions[i], sample.velocities[i], sample.forces[i])
+            file.write(*arrays, sample.box[i], i, sample.time[i], 0.0, sample.positions.shape[1])
+
+
+def write_dcd(path: Path, sample) -> None:
+    cell = lengths_and_angles(sample.box).astype(np.float32)
+    with mdtraj.formats.DCDTrajectoryFile(str(path), "w") as file:
+        file.write(sample.positions * 10, cell[:, :3] * 10, cell[:, 3:])
+
+
+def write_hdf5(path: Path, sample) -> None:
+    """As mdtraj does, without the pytables that it needs for it; lengths in nanometers, as it states them."""
+    cell = lengths_and_angles(sample.box).astype(np.float32)
+    arrays = {
+        "coordinates": (sample.positions, "nanometers"),
+        "velocities": (sample.velocities, "nanometers/picosecond"),
+        "time": (sample.time.astype(np.float32), "picoseconds"),
+        "cell_lengths": (cell[:, :3], "nanometers"),
+        "cell_angles": (cell[:, 3:], "degrees"),
+        "potentialEnergy": (np.arange(len(sample), dtype=np.float32), "kJ/mol"),
+    }
+    with h5py.File(path, "w") as file:
+        for name, (array, unit) in arrays.items():
+            file.create_dataset(name, data=array).attrs["units"] = np.bytes_(unit)
+        file["topology"] = np.array([json.dumps(topology_to_json(sample.topology)).encode()])
+
+
+def write_npz(path: Path, sample) -> None:
+    energies = np.stack([np.arange(len(sample)), np.arange(len(sample)) + 0.5], axis=1)
+    names = ("positions", "velocities", "forces", "time")
+    np.savez(path, energies=energies, **{name: getattr(sample, name) for name in names})
+
+
+def write_pdb(path: Path, sample) -> None:
+    """In a rectangular box of 3 nm; PDB has three decimals of Angstrom."""
+    trajectory = mdtraj.Trajectory(sample.positions, sample.topology)
+    trajectory.unitcell_vectors = np.repeat(3 * np.eye(3, dtype=np.float32)[None], len(sample), axis=0)
+    trajectory.save_pdb(str(path))
+
+
+def write_mdanalysis(path: Path, sample) -> None:
+    """AMBER NetCDF or H5MD with velocities and forces, by MDAnalysis, which takes units and times from a TRR file."""
+    write_trr(path.with_suffix(".trr"), sample)
+    source = MDAnalysis.Universe.empty(sample.positions.shape[1])
+    source.load_new(str(path.with_suffix(".trr")))
+    with MDAnalysis.Writer(str(path), n_atoms=len(source.atoms), velocities=True, forces=True) as writer:
+        for _ in source.trajectory:
+            writer.write(source.atoms)
+
+
+def read_mdanalysis(path: Path, n_atoms: int) -> dict[str, np.ndarray]:
+    """Return what MDAnalysis reads, in mdnb's units (its own: Angstrom, Angstrom/ps, kJ/mol/Angstrom)."""
+    read = MDAnalysis.Universe.empty(n_atoms)
+    read.load_new(str(path))
+    found: dict[str, list] = {"positions": [], "velocities": [], "forces": [], "time": [], "box": []}
+    for step in read.trajectory:
+        found["positions"].append(step.positions / 10)
+        found["time"].append(step.time)
+        if step.has_velocities:
+            found["velocities"].append(step.velocities / 10)
+        if step.has_forces:
+            found["forces"].append(step.forces * 10)
+        if step.triclinic_dimensions is not None:
+            found["box"].append(step.triclinic_dimensions / 10)
+    return {name: np.array(values) for name, values in found.items() if values}
+
+
+WRITERS = {
+    "xtc": write_xtc,
+    "trr": write_trr,
+    "dcd": write_dcd,
+    "nc": write_mdanalysis,
+    "h5": write_hdf5,
+    "h5md": write_mdanalysis,
+    "npz": write_npz,
+    "pdb": write_pdb,
+}

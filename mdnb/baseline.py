@@ -43,7 +43,7 @@ def baselines(run: Run, features: Features, target: Any) -> dict[str, dict[str, 
         raise DataError(f"a {run.family} predicts nothing that a baseline could; compare its samples instead")
     data = run.provenance["data"]
     if (list(features.source.names), len(features)) != (data["trajectories"], data["n_frames"]):
-        raise DataError(f"these are not the features that the {run.family} was trained on; the scores would not compare")
+        raise DataError(f"these are not the features that the {run.family} was trained on; scores would not compare")
     made = make_target(features, target)
     if (made.name, made.classes) != (run.target.name, run.target.classes):
         raise DataError(f"the {run.family} was trained on {run.target.name!r}, got the target {made.name!r}")

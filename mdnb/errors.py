@@ -37,6 +37,7 @@ class MissingDependencyError(MdnbError, ImportError):
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
     """Return the error for a name that is not registered, with the closest known one."""
     options = sorted(known)
-    close = get_close_matches(str(name), options, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    small, asked = {option.lower(): option for option in options}, str(name).lower()
+    close = get_close_matches(asked, small, n=1) or [option for option in small if asked and asked in option]
+    hint = f"did you mean {small[close[0]]!r}? " if close else ""
     return SpecError(f"unknown {kind} {name!r}: {hint}known are {', '.join(map(repr, options))}")

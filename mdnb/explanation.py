@@ -14,6 +14,7 @@ from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.features.base import Column, Features
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
+from mdnb.training import torch_threads
 
 if TYPE_CHECKING:
     import mdtraj
@@ -198,10 +199,11 @@ def explain(
             out = out * run.target.scale + run.target.mean
         return out
 
-    with torch.no_grad():
-        prediction = torch.cat([score(part) for part in x.split(2048)]).numpy()
-        base_value = float(torch.cat([score(part) for part in base.split(2048)]).double().mean())
-    values = METHODS[method](score, x, base, prediction, base_value, tolerance)
+    with torch_threads(run.training.threads):
+        with torch.no_grad():
+            prediction = torch.cat([score(part) for part in x.split(2048)]).numpy()
+            base_value = float(torch.cat([score(part) for part in base.split(2048)]).double().mean())
+        values = METHODS[method](score, x, base, prediction, base_value, tolerance)
     if run.window.length == 1:
         values = values[:, 0]
     return Explanation(

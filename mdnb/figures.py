@@ -124,6 +124,7 @@ def learning_figure(*runs: Run) -> go.Figure:
                 x=epochs,
                 y=values,
                 name=name,
+                mode="lines",
                 line={"color": color},
                 legendgroup=name,
                 showlegend=number == 1 or critic,
@@ -281,10 +282,8 @@ def ramachandran_figure(sets: Mapping[str, mdtraj.Trajectory | Generated], bins:
             col=column,
             hovertemplate="phi %{x:.0f}, psi %{y:.0f}<extra></extra>",
         )
-        figure.update_xaxes(
-            title_text="phi (degrees)", range=[-180, 180], tickvals=[-180, -90, 0, 90, 180], row=1, col=column
-        )
-    figure.update_yaxes(range=[-180, 180], tickvals=[-180, -90, 0, 90, 180])
+        figure.update_xaxes(title_text="phi (degrees)", range=[-180, 180], tickvals=[-90, 0, 90], row=1, col=column)
+    figure.update_yaxes(range=[-180, 180], tickvals=[-90, 0, 90])
     figure.update_yaxes(title_text="psi (degrees)", row=1, col=1)
     figure.update_layout(coloraxis={"colorscale": "Viridis", "colorbar": {"title": "log10 density<br>(1/degree²)"}})
     return _finish(figure, "Ramachandran density", height=430)

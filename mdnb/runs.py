@@ -290,7 +290,9 @@ class Run:
             featurizers=tuple(content["featurizers"]),
             target=target,
             history=content["history"],
-            scores={name: Score(**score) for name, score in content["scores"].items()},
+            scores={
+                name: Score(**{**score, "draws": tuple(score["draws"])}) for name, score in content["scores"].items()
+            },
             split=content["split"],
             provenance=content["provenance"],
             topology=content["topology"],
@@ -336,7 +338,11 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; give the folder of a run, which is made when it is not there")
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (*_FILES, ".DS_Store")) if folder.exists() else []
+    others = (
+        sorted(path.name for path in folder.iterdir() if path.name not in (*_FILES, ".DS_Store"))
+        if folder.exists()
+        else []
+    )
     if others:
         raise DataError(
             f"{folder} holds other things than a run ({others[0]}{', ...' if others[1:] else ''}), which saving would "

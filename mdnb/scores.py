@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,12 +20,23 @@ class Score:
     value : float
     low, high : float
         95% interval by bootstrap over blocks of successive samples.
+    draws : tuple of float
+        The value in each bootstrap draw. Scores on the same test samples use the same draws, so that their
+        difference has an interval of its own.
     """
 
     metric: str
     value: float
     low: float
     high: float
+    draws: tuple[float, ...] = field(default=(), repr=False, compare=False)
+
+    def minus(self, other: Score) -> Score:
+        """Return the difference to another score on the same test samples, with its paired interval."""
+        draws = np.subtract(self.draws, other.draws)
+        low, high = np.percentile(draws, [2.5, 97.5])
+        name = f"difference in {self.metric}"
+        return Score(name, self.value - other.value, float(low), float(high), tuple(draws.tolist()))
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -87,8 +98,9 @@ def _with_intervals(
     everything = np.arange(len(trajectory))
     result = {}
     for name, metric in metrics.items():
-        low, high = np.percentile([metric(draw) for draw in draws], [2.5, 97.5])
-        result[name] = Score(name, metric(everything), float(low), float(high))
+        drawn = [metric(draw) for draw in draws]
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        result[name] = Score(name, metric(everything), float(low), float(high), tuple(drawn))
     return result
 
 
@@ -98,7 +110,7 @@ def verdict(models: Mapping[str, Mapping[str, Score]]) -> str:
     Parameters
     ----------
     models : mapping of mapping of Score
-        As `mdnb.baselines` returns them.
+        As `mdnb.baselines` returns them; all on the same test samples.
     """
     *others, name = models
     lines = []
@@ -106,9 +118,12 @@ def verdict(models: Mapping[str, Mapping[str, Score]]) -> str:
         lower_is_better = "error" in metric
         values = {other: models[other][metric] for other in others}
         best = (min if lower_is_better else max)(values, key=lambda other: values[other].value)
-        wins = score.value < values[best].value if lower_is_better else score.value > values[best].value
-        overlap = score.low <= values[best].high and values[best].low <= score.high
-        word = "beats" if wins else "does not beat"
-        note = ", but their intervals overlap" if wins and overlap else ""
-        lines.append(f"{metric}: the {name} ({score}) {word} the best baseline, {best} ({values[best]}){note}.")
+        gap = score.minus(values[best])
+        ahead = gap.value < 0 if lower_is_better else gap.value > 0
+        sure = gap.high < 0 if lower_is_better else gap.low > 0
+        word = "beats" if sure else "is ahead of, but not beyond chance," if ahead else "does not beat"
+        lines.append(
+            f"{metric}: the {name} ({score.value:.3f}) {word} the best baseline, {best} ({values[best].value:.3f}); "
+            f"difference {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]."
+        )
     return "\n".join(lines)

@@ -23,7 +23,7 @@ from mdnb.scores import Score, class_scores, real_scores
 from mdnb.specs import Training, spec_class
 from mdnb.targets import Target, make_target
 
-__all__ = ["Training", "fit"]
+__all__ = ["Training", "fit", "torch_threads"]
 
 
 def fit(
@@ -95,7 +95,7 @@ def fit(
         labels=_labels(samples, made, info),
     )
     topology, reference = record_topology(features)
-    with _threads(training.threads), torch.random.fork_rng(devices=[]):
+    with torch_threads(training.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         model = spec.build(task)
         run = Run(
@@ -342,7 +342,8 @@ def _test(run: Run, features: Features, samples: Samples, split: Split, target: 
 
 
 @contextmanager
-def _threads(n_threads: int) -> Iterator[None]:
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch use so many threads: on a busy machine two wait for each other longer than one works."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:

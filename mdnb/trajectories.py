@@ -340,7 +340,7 @@ def _first_time_step(files: Sequence[TrajectoryFile]) -> float:
 
 
 def _expand(files: Any) -> list[Any]:
-    if not isinstance(files, str | os.PathLike | Iterable):
+    if not isinstance(files, str | os.PathLike | Iterable) and not hasattr(files, "topology"):
         raise DataError(f"got {files!r} as files, expected a path, a pattern such as 'runs/*.xtc', or a list of them")
     items = [files] if isinstance(files, str | os.PathLike) or hasattr(files, "topology") else list(files)
     expanded: list[Any] = []
@@ -404,8 +404,10 @@ def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarr
         try:
             indices = topology.select(selection)
         except Exception as error:
+            reason = " ".join(str(error).split())
+            reason = reason if len(reason) < 100 else reason[:97] + "..."
             raise DataError(
-                f"the selection {selection!r} is not in mdtraj's language ({error}); try 'protein', 'name CA' or "
+                f"the selection {selection!r} is not in mdtraj's language ({reason}); try 'protein', 'name CA' or "
                 "'element != H'"
             ) from error
     else:

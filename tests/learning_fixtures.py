@@ -10,7 +10,6 @@ import mdnb
 from mdnb import specs
 from mdnb.models.base import ModelSpec
 
-# One torch thread everywhere; on two cores more of them only wait for each other.
 FAST = {"batch_size": 64, "learning_rate": 5e-3}
 #: Small versions of the families, so that their tests take seconds. A family that is missing here is tested as it is.
 SMALL = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from learning_fixtures import families, family_features, fit_family, same_weights, trained
+from learning_fixtures import families, family_features, fit_family, same_weights, trained, weights
 
 import mdnb
 from mdnb.errors import SpecError
@@ -112,10 +112,12 @@ class TestEveryFamily:
         finally:
             torch.set_num_threads(before)
 
-    def test_gradients_stay_out_of_the_saved_model(self, family):
+    def test_an_explanation_leaves_weights_and_threads_as_they_are(self, family):
         run, data = trained(family), family_features(family)
+        before, n_threads = weights(run), torch.get_num_threads()
         mdnb.explain(run, data, frames=run.samples(data).frames[:2, -1])
-        assert run.model.score(run.inputs(data, run.samples(data).frames[:2])).shape[0] == 2
+        assert torch.get_num_threads() == n_threads
+        assert all(np.array_equal(before[name], value) for name, value in weights(run).items())
 
     def test_positions_with_their_axes_are_understood(self, family):
         from learning_fixtures import features

@@ -51,6 +51,12 @@ class Distances(Featurizer):
         """Return (n_frames, n_pairs) in nm."""
         import mdtraj
 
+        if chunk.box is None:
+            from mdnb.features.kernels import pair_distances
+
+            values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
+            pair_distances(chunk.positions, self._indices, values)
+            return values
         return mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
 
 
@@ -127,8 +133,14 @@ class Contacts(Featurizer):
         """Return (n_frames, n_residue_pairs) between 0 and 1."""
         import mdtraj
 
-        distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
-        closest = np.minimum.reduceat(distances, self._starts, axis=1)
+        if chunk.box is None:
+            from mdnb.features.kernels import closest_distances
+
+            closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
+            closest_distances(chunk.positions, self._pairs, np.append(self._starts, len(self._pairs)), closest)
+        else:
+            distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
+            closest = np.minimum.reduceat(distances, self._starts, axis=1)
         if self.width == 0:
             return (closest < self.cutoff).astype(np.float32)
         return 1 / (1 + np.exp(np.clip((closest - self.cutoff) / self.width, -50, 50)))

@@ -256,13 +256,21 @@ def _placements(topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Place
                 frame = reference[None].astype(np.float64)
                 sibling = first_of[key]
                 difference = _torsion(frame, place) - _torsion(frame, Placement(sibling, bond, angle, torsion))
-                offset = float(np.round(_wrap(difference)[0] / (np.pi / 3)) * (np.pi / 3))
+                centre = topology.atom(bond).element
+                flat = centre is not None and centre.symbol in "CN" and _is_flat(bond, centre.symbol, neighbours)
+                offset = np.pi if flat else float(np.round(_wrap(difference)[0] / (np.pi / 3)) * (np.pi / 3))
                 place = Placement(atom, bond, angle, torsion, sibling, offset)
             else:
                 first_of[key] = atom
         result.append(place)
         placed.append(atom)
     return tuple(_mark_methyls(result, heavy, neighbours))
+
+
+def _is_flat(atom: int, element: str, neighbours: list[list[int]]) -> bool:
+    """Return whether the three neighbours of a carbon or nitrogen lie in a plane with it; one frame may mislead."""
+    row = neighbours[atom]
+    return len(row) == 3 and (element == "C" or any(len(neighbours[other]) == 3 for other in row))
 
 
 def _centre(neighbours: list[list[int]], heavy: list[bool]) -> int:

@@ -68,6 +68,12 @@ class Torsions(Featurizer):
         """Return (n_frames, n_columns)."""
         import mdtraj
 
+        if chunk.box is None and self.representation == "sincos":
+            from mdnb.features.kernels import torsions_sincos
+
+            values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
+            torsions_sincos(chunk.positions, self._indices, values)
+            return values
         angles = mdtraj.compute_dihedrals(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
         if self.representation == "angle":
             return angles

@@ -32,11 +32,11 @@ class Limits:
         Atoms more than three bonds apart.
     nearest : (n_pairs,) array
         A pair nearer than this, in nm, clashes: 90% of the nearest seen, at most 75% of the sum of the van der
-        Waals radii.
+        Waals radii (0.06 nm for a hydrogen on N, O or S).
     centres : (n_centres, 4) int array
-        A centre with four neighbours, and three of them.
+        A centre with three or four neighbours, and three of them, heavy ones.
     hands : (n_centres,) array
-        Sign of their volume; 0 where training frames have both.
+        Sign of their volume; 0 where training frames have both, or the centre is flat.
     """
 
     bonds: np.ndarray
@@ -64,22 +64,27 @@ class Limits:
         apart = ((i, j) for i in range(topology.n_atoms) for j in range(i + 1, topology.n_atoms) if (i, j) not in near)
         pairs = np.array(list(apart), int).reshape(-1, 2)
         heavy = {a.index for a in topology.atoms if a.element is None or a.element.symbol != "H"}
-        # Equal hydrogens may be exchanged, so a centre needs three heavy neighbours, or two and one hydrogen.
+        # Equal hydrogens may be exchanged, so a centre needs three heavy neighbours.
         centres = np.array(
             [
                 (centre, *sorted(row, key=lambda index: index not in heavy)[:3])
                 for centre, row in neighbours.items()
-                if len(row) == 4 and sum(index in heavy for index in row) >= 3
+                if len(row) in (3, 4) and sum(index in heavy for index in row) >= 3
             ],
             int,
         ).reshape(-1, 4)
         lengths = mdtraj.compute_distances(structures, bonds, periodic=False)
         bends = mdtraj.compute_angles(structures, angles, periodic=False) if len(angles) else np.zeros((1, 0))
         radii = np.array([atom.element.radius if atom.element else 0.15 for atom in topology.atoms])
+        for a, b in topology.bonds:  # a hydrogen that can make a hydrogen bond comes far nearer than others
+            for hydrogen, other in ((a, b), (b, a)):
+                if hydrogen.index not in heavy and other.element is not None and other.element.symbol in "NOS":
+                    radii[hydrogen.index] = 0.06
         nearest = np.full(len(pairs), np.inf)
         for part in _parts(structures):
             nearest = np.minimum(nearest, mdtraj.compute_distances(part, pairs, periodic=False).min(0))
-        volumes = np.sign(_volumes(structures.xyz, centres))
+        volumes = _volumes(structures.xyz, centres)
+        handed = (np.abs(np.sign(volumes).mean(0)) == 1) & (np.abs(volumes).mean(0) > 0.4)
         return cls(
             bonds=bonds,
             bond_range=np.stack([0.9 * lengths.min(0), 1.1 * lengths.max(0)], axis=1),
@@ -88,7 +93,7 @@ class Limits:
             pairs=pairs,
             nearest=np.minimum(0.9 * nearest, 0.75 * (radii[pairs[:, 0]] + radii[pairs[:, 1]])),
             centres=centres,
-            hands=np.where(np.abs(volumes.mean(0)) == 1, volumes[0], 0),
+            hands=np.where(handed, np.sign(volumes[0]), 0),
         )
 
 
@@ -113,8 +118,12 @@ def _inside(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
 
 
 def _volumes(positions: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the signed volume of each centre with its three neighbours, (n_frames, n_centres)."""
+    """Return the signed volume that the directions to the three neighbours span, (n_frames, n_centres).
+
+    It is 0 for a flat centre and 0.77 for a tetrahedral one.
+    """
     arms = positions[:, centres[:, 1:]] - positions[:, centres[:, :1]]
+    arms = arms / np.linalg.norm(arms, axis=-1, keepdims=True)
     return np.asarray(np.einsum("fci,fci->fc", arms[:, :, 0], np.cross(arms[:, :, 1], arms[:, :, 2])))
 
 

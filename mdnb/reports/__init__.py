@@ -52,7 +52,8 @@ def report(
     notebook : str or path
         A file, or the name of a notebook that comes with mdnb, such as ``"demo"`` or ``"03_predict_spatial"``.
     parameters : mapping, optional
-        Name -> value, for names that the notebook's cell tagged ``parameters`` declares.
+        Name -> value, for names that the notebook's cell tagged ``parameters`` declares. Where it declares
+        ``out_dir`` and none is given, what the notebook saves goes to the folder ``artifacts`` in `out`.
     out : str or path
         The folder for both files; made if it is not there. Both are named after the notebook.
     progress : bool
@@ -82,6 +83,8 @@ def report(
     values = check_parameters(declared, parameters or {}, source.name)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    if "out_dir" in {one.name for one in declared}:
+        values.setdefault("out_dir", str(folder / "artifacts"))
     executed = folder / source.name
     if executed.exists() and executed.samefile(source):
         raise _same_place(source)

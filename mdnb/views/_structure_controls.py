@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-import uuid
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -143,13 +140,31 @@ def _structure(picture: Drawing, first: Any) -> Any:
 
     class _Painted(Structure):
         def get_structure_string(self) -> str:
-            factors = None
-            if picture.values is not None and picture.scale is not None:
-                share = np.clip(np.nan_to_num(picture.values / picture.scale.limit), -1, 1)
-                factors = (share + 1) / 2 * _LARGEST_FACTOR
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder, f"{uuid.uuid4().hex}.pdb")
-                first.save_pdb(str(file), bfactors=factors)
-                return file.read_text()
+            return _pdb(picture, first.xyz[0] * 10)
 
     return _Painted()
+
+
+def _pdb(picture: Drawing, positions: np.ndarray) -> str:
+    """Return PDB text with every bond.
+
+    mdtraj's own writer keeps the serial numbers of a selection but numbers its CONECT records anew, so that a
+    part of a molecule would get wrong bonds.
+    """
+    share = np.zeros(picture.n_atoms)
+    if picture.values is not None and picture.scale is not None:
+        share = np.clip(np.nan_to_num(picture.values / picture.scale.limit), -1, 1)
+    lines = []
+    for atom, (x, y, z), factor in zip(
+        picture.topology.atoms, positions, (share + 1) / 2 * _LARGEST_FACTOR, strict=True
+    ):
+        residue, symbol = atom.residue, getattr(atom.element, "symbol", "")
+        name = atom.name[:4] if len(atom.name) >= 4 or len(symbol) == 2 else f" {atom.name}"
+        lines.append(
+            f"ATOM  {(atom.index + 1) % 100_000:5d} {name:<4} {residue.name[:3]:>3} "
+            f"{chr(65 + residue.chain.index % 26)}{residue.resSeq % 10_000:4d}    "
+            f"{x:8.3f}{y:8.3f}{z:8.3f}{1:6.2f}{factor:6.2f}          {symbol:>2}"
+        )
+    if picture.n_atoms < 100_000:
+        lines += [f"CONECT{a + 1:5d}{b + 1:5d}" for a, b in picture.bonds]
+    return "\n".join([*lines, "END", ""]).replace("\0", " ")

@@ -1,0 +1,85 @@
+"""Compiled geometry: one pass over the positions of a chunk, no temporary arrays, the GIL released.
+
+Without a box only; where there is one, mdtraj's periodic functions are used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["closest_distances", "pair_distances", "torsions_sincos"]
+
+
+@njit(cache=True, nogil=True)
+def pair_distances(positions, pairs, out):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    """Fill `out` (n_frames, n_pairs) with the distances in nm of atom pairs.
+
+    Parameters
+    ----------
+    positions : (n_frames, n_atoms, 3) float32 array
+    pairs : (n_pairs, 2) int64 array
+    out : (n_frames, n_pairs) float32 array
+    """
+    for frame in range(len(positions)):
+        xyz = positions[frame]
+        for number in range(len(pairs)):
+            i, j = pairs[number, 0], pairs[number, 1]
+            x = xyz[j, 0] - xyz[i, 0]
+            y = xyz[j, 1] - xyz[i, 1]
+            z = xyz[j, 2] - xyz[i, 2]
+            out[frame, number] = np.sqrt(x * x + y * y + z * z)
+
+
+@njit(cache=True, nogil=True)
+def closest_distances(positions, pairs, starts, out):  # type: ignore[no-untyped-def]
+    """Fill `out` (n_frames, n_groups) with the smallest distance in nm of each group of atom pairs.
+
+    Parameters
+    ----------
+    positions : (n_frames, n_atoms, 3) float32 array
+    pairs : (n_pairs, 2) int64 array
+        The groups one after another.
+    starts : (n_groups + 1,) int64 array
+        Where each group begins in `pairs`, and where the last one ends.
+    out : (n_frames, n_groups) float32 array
+    """
+    for frame in range(len(positions)):
+        xyz = positions[frame]
+        for group in range(len(starts) - 1):
+            least = np.float32(np.inf)
+            for number in range(starts[group], starts[group + 1]):
+                i, j = pairs[number, 0], pairs[number, 1]
+                x = xyz[j, 0] - xyz[i, 0]
+                y = xyz[j, 1] - xyz[i, 1]
+                z = xyz[j, 2] - xyz[i, 2]
+                square = x * x + y * y + z * z
+                least = min(least, square)
+            out[frame, group] = np.sqrt(least)
+
+
+@njit(cache=True, nogil=True)
+def torsions_sincos(positions, quads, out):  # type: ignore[no-untyped-def]
+    """Fill `out` (n_frames, 2 n_torsions) with sine and cosine of torsions, without an arc tangent.
+
+    Parameters
+    ----------
+    positions : (n_frames, n_atoms, 3) float32 array
+    quads : (n_torsions, 4) int64 array
+    out : (n_frames, 2 n_torsions) float32 array
+    """
+    for frame in range(len(positions)):
+        xyz = positions[frame]
+        for number in range(len(quads)):
+            a, b, c, d = quads[number, 0], quads[number, 1], quads[number, 2], quads[number, 3]
+            ux, uy, uz = xyz[b, 0] - xyz[a, 0], xyz[b, 1] - xyz[a, 1], xyz[b, 2] - xyz[a, 2]
+            vx, vy, vz = xyz[c, 0] - xyz[b, 0], xyz[c, 1] - xyz[b, 1], xyz[c, 2] - xyz[b, 2]
+            wx, wy, wz = xyz[d, 0] - xyz[c, 0], xyz[d, 1] - xyz[c, 1], xyz[d, 2] - xyz[c, 2]
+            px, py, pz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+            qx, qy, qz = vy * wz - vz * wy, vz * wx - vx * wz, vx * wy - vy * wx
+            length = np.sqrt(vx * vx + vy * vy + vz * vz)
+            sine = length * (ux * qx + uy * qy + uz * qz)
+            cosine = px * qx + py * qy + pz * qz
+            norm = np.sqrt(sine * sine + cosine * cosine)
+            out[frame, 2 * number] = sine / norm
+            out[frame, 2 * number + 1] = cosine / norm

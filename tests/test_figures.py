@@ -1,0 +1,239 @@
+"""What each figure draws is what the result says: the data of its traces."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from learning_fixtures import FAST, features, fit_family, trained, trajectories
+from sklearn.metrics import confusion_matrix
+
+import mdnb
+from mdnb import figures
+from mdnb.errors import DataError, SpecError
+from mdnb.generation.compare import ramachandran
+from mdnb.scores import Score
+from mdnb.targets import make_target
+
+
+def texts(figure: go.Figure) -> str:
+    """Return the whole figure as JSON, which also shows that it can be stored in a notebook."""
+    return json.dumps(json.loads(figure.to_json()))
+
+
+def test_every_figure_function_is_tested():
+    assert set(figures.__all__) == {
+        "checks_figure",
+        "confusion_figure",
+        "explanation_figure",
+        "free_energy_figure",
+        "learning_figure",
+        "ramachandran_figure",
+        "scores_figure",
+        "trace_figure",
+        "window_figure",
+    }
+
+
+class TestTrace:
+    def test_values_against_time(self):
+        data = features()
+        figure = figures.trace_figure(data, ["sin phi ALA2", "cos psi ALA2"], trajectory=3)
+        own = data.trajectory == 3
+        assert len(figure.data) == 4
+        for trace, name in zip(figure.data[::2], ("sin phi ALA2", "cos psi ALA2"), strict=True):
+            assert trace.y == pytest.approx(data.column(name)[own])
+            assert trace.x == pytest.approx(data.time[own] / 1000)
+        assert figure.layout.title.text == data.source.names[3]
+
+    def test_density_is_that_of_all_frames(self):
+        figure = figures.trace_figure(features(), ["sin phi ALA2"])
+        counts, edges = np.histogram(features().column("sin phi ALA2"), bins=60, density=True)
+        assert figure.data[1].x == pytest.approx(counts)
+        assert figure.data[1].y == pytest.approx((edges[1:] + edges[:-1]) / 2)
+
+    @pytest.mark.parametrize("most", [7, 100, 299, 300])
+    def test_long_traces_are_thinned(self, most):
+        trace = figures.trace_figure(features(), ["sin phi ALA2"], most=most).data[0]
+        assert most / 2 <= len(trace.y) <= most
+        step = 300 // len(trace.y)
+        assert trace.y[1] == features().column("sin phi ALA2")[300 // len(trace.y) if 300 % len(trace.y) == 0 else -(-300 // most)]
+        assert step >= 1
+
+    def test_frames_are_counted_where_the_time_is_unknown(self):
+        data = replace(features(), time=np.full(len(features()), np.nan))
+        figure = figures.trace_figure(data, ["sin phi ALA2"], trajectory=2)
+        assert figure.data[0].x == pytest.approx(np.arange(300))
+        assert "frame" in texts(figure)
+
+    def test_unit_is_on_the_axis(self):
+        data = features("distances")
+        assert f"{data.names[0]} (nm)" in texts(figures.trace_figure(data, data.names[:1]))
+
+    def test_clear_errors(self):
+        with pytest.raises(SpecError, match="unknown column 'sin phi'"):
+            figures.trace_figure(features(), ["sin phi"])
+        with pytest.raises(DataError, match="there is no trajectory 8; there are 8"):
+            figures.trace_figure(features(), ["sin phi ALA2"], trajectory=8)
+
+
+class TestLearning:
+    def test_losses_of_predictors(self):
+        runs = [trained("CNN"), trained("RNN")]
+        figure = figures.learning_figure(*runs)
+        assert len(figure.data) == 4
+        for run, (training, validation) in zip(runs, (figure.data[:2], figure.data[2:]), strict=True):
+            assert training.x == pytest.approx([row["epoch"] for row in run.history])
+            assert training.y == pytest.approx([row["loss"] for row in run.history])
+            assert validation.y == pytest.approx([row["validation_loss"] for row in run.history])
+        assert [trace.name for trace in figure.data[:2]] == ["training", "validation"]
+
+    @pytest.mark.parametrize("batch_size", [64, 100_000])
+    def test_distance_of_a_gan(self, batch_size):
+        """Also where all samples fit into one batch."""
+        data = features("internal-coordinates")
+        training = mdnb.Training(epochs=5, batch_size=batch_size)
+        run = mdnb.fit(data, None, mdnb.GAN(hidden=8, layers=1), training)
+        (trace,) = figures.learning_figure(run).data
+        assert trace.y == pytest.approx([row["distance"] for row in run.history])
+        assert len(trace.y) == 5
+
+
+class TestScores:
+    def test_values_and_intervals(self):
+        models = {
+            "mean": {"R2": Score("R2", 0.1, 0.05, 0.3), "error": Score("error", 2.0, 1.5, 2.5)},
+            "CNN": {"R2": Score("R2", 0.9, 0.8, 0.95), "error": Score("error", 1.0, 0.9, 1.1)},
+        }
+        figure = figures.scores_figure(models)
+        first, second = figure.data
+        assert (list(first.y), list(first.x), list(second.x)) == (["mean", "CNN"], [0.1, 0.9], [2.0, 1.0])
+        assert first.error_x.array == pytest.approx([0.2, 0.05])
+        assert first.error_x.arrayminus == pytest.approx([0.05, 0.1])
+        assert first.marker.color[-1] != first.marker.color[0]
+
+    def test_of_a_run(self):
+        models = mdnb.baselines(trained("CNN"), features(), "basin")
+        figure = figures.scores_figure(models)
+        assert [text.text for text in figure.layout.annotations] == ["accuracy", "balanced accuracy"]
+        assert figure.data[1].x[-1] == trained("CNN").scores["balanced accuracy"].value
+
+
+class TestConfusion:
+    def test_it_counts_the_test_samples(self):
+        run, data = trained("CNN"), features()
+        labels = make_target(data, "basin").values
+        figure = figures.confusion_figure(run, data, labels)
+        own = np.isin(data.trajectory, run.split["test"]["trajectories"])
+        counts = confusion_matrix(labels[own], run.predict(data)[own], labels=[0, 1, 2])
+        assert np.asarray(figure.data[0].z) == pytest.approx(counts / counts.sum(1, keepdims=True))
+        assert f"<br>{counts[1, 1]:,}" in figure.data[0].text[1][1]
+        recall = np.diag(np.asarray(figure.data[0].z)).mean()
+        assert recall == pytest.approx(run.scores["balanced accuracy"].value)
+
+    def test_windows_and_horizon(self):
+        run = fit_family("RNN", epochs=2, window=mdnb.Window(length=4, horizon=3))
+        labels = make_target(features(), "basin").values
+        z = np.asarray(figures.confusion_figure(run, features(), labels).data[0].z)
+        assert np.diag(z)[z.sum(1) > 0].mean() == pytest.approx(run.scores["balanced accuracy"].value)
+
+    def test_with_blocks_the_training_block_does_not_count(self):
+        data = mdnb.featurize(trajectories(5)[:1])
+        run = mdnb.fit(data, "basin", mdnb.CNN(channels=4, layers=1), mdnb.Training(epochs=2, **FAST))
+        figure = figures.confusion_figure(run, data, make_target(data, "basin").values)
+        counted = sum(int(cell.split("<br>")[1].replace(",", "")) for row in figure.data[0].text for cell in row)
+        assert counted == run.split["test"]["n_samples"]
+
+    def test_clear_errors(self):
+        data = features()
+        run = fit_family("CNN", target=np.linspace(0, 1, len(data)), epochs=1)
+        with pytest.raises(DataError, match="predicts no class"):
+            figures.confusion_figure(run, data, np.zeros(len(data), int))
+        other = mdnb.featurize(trajectories()[:3])
+        with pytest.raises(DataError, match="do not hold the trajectories"):
+            figures.confusion_figure(trained("CNN"), other, np.zeros(len(other), int))
+
+
+class TestExplanation:
+    def test_bars(self):
+        explanation = mdnb.explain(trained("CNN"), features())
+        figure = figures.explanation_figure(explanation)
+        residues, columns = figure.data
+        assert dict(zip(residues.x, residues.y, strict=True)) == pytest.approx(explanation.by_residue())
+        found = dict(zip(columns.y, columns.x, strict=True))
+        assert found == pytest.approx(explanation.by_feature())
+        assert columns.x[-1] == max(columns.x)  # the largest on top
+        assert f"{explanation.additivity_error():.2%}" in figure.layout.title.text
+
+    def test_most(self):
+        data = features("distances")
+        run = fit_family("CNN", data=data, epochs=1)
+        explanation = mdnb.explain(run, data)
+        assert len(explanation.by_feature()) > 5
+        assert len(figures.explanation_figure(explanation, most=5).data[1].y) == 5
+
+
+class TestWindow:
+    def test_times_end_at_zero(self):
+        explanation = mdnb.explain(trained("RNN"), features())
+        figure = figures.window_figure(explanation, 20.0)
+        assert list(figure.data[0].x) == [-60, -40, -20, 0]
+        assert figure.data[0].y == pytest.approx(explanation.over_time())
+        assert list(figures.window_figure(explanation).data[0].x) == [-3, -2, -1, 0]
+
+
+class TestRamachandran:
+    def test_densities(self):
+        some = trajectories().frames(np.arange(0, 2400, 3))
+        figure = figures.ramachandran_figure({"one": some, "two": some[:100]}, bins=30)
+        for trace, structures in zip(figure.data, (some, some[:100]), strict=True):
+            phi, psi = ramachandran(structures).T
+            z = 10 ** np.array(trace.z, float)
+            assert np.nansum(z) * 12**2 == pytest.approx(1)
+            counts, edges, _ = np.histogram2d(phi, psi, bins=30, range=((-180, 180), (-180, 180)))
+            column, row = np.unravel_index(counts.argmax(), counts.shape)
+            assert np.unravel_index(np.nanargmax(z), z.shape) == (row, column)  # psi upwards, phi to the right
+            assert trace.x[column] == pytest.approx((edges[column] + edges[column + 1]) / 2)
+            assert np.isnan(z[counts.T == 0]).all()
+        assert figure.data[0].coloraxis == figure.data[1].coloraxis
+
+    def test_generated_structures(self):
+        generated = mdnb.generate(trained("VAE"), 50)
+        one = figures.ramachandran_figure({"VAE": generated}).data[0].z
+        assert np.array_equal(one, figures.ramachandran_figure({"VAE": generated.structures}).data[0].z, equal_nan=True)
+
+
+class TestFreeEnergy:
+    def test_it_is_minus_kt_log_p(self):
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(0, 1, 200_000), rng.normal(0, 2, 200_000)
+        trace = figures.free_energy_figure(x, y, ("x (nm)", "y (nm)"), 300.0, bins=40).data[0]
+        z = np.array(trace.z, float)
+        assert np.nanmin(z) == 0
+        kt = 8.314462618e-3 * 300
+        near = [np.abs(np.array(trace.x) - value).argmin() for value in (0.0, 2.0)]
+        middle = np.abs(np.array(trace.y)).argmin()
+        expected = kt * (trace.x[near[1]] ** 2 - trace.x[near[0]] ** 2) / 2
+        assert z[middle, near[1]] - z[middle, near[0]] == pytest.approx(expected, rel=0.1)
+
+    def test_empty_bins_are_left_out(self):
+        z = np.array(figures.free_energy_figure(np.array([0, 1.0]), np.array([0, 1.0]), ("a", "b"), 300, bins=2).data[0].z)
+        assert np.isnan(z.astype(float)).sum() == 2
+
+
+class TestChecks:
+    def test_shares(self):
+        generated = mdnb.generate(trained("VAE"), 200, reference=trajectories())
+        (bars,) = figures.checks_figure({"VAE": generated}).data
+        assert list(bars.x) == ["bonds", "angles", "clashes", "chirality", "all"]
+        assert list(bars.y) == pytest.approx([*(one.mean() for one in generated.checks.values()), generated.valid.mean()])
+
+    def test_unchecked_is_an_error(self):
+        with pytest.raises(DataError, match="VAE was not checked"):
+            figures.checks_figure({"VAE": mdnb.generate(trained("VAE"), 5)})
+
+
+def test_names_are_in_the_figures_of_each_family():
+    for family in ("CNN", "GAN"):
+        assert family in texts(figures.learning_figure(trained(family)))

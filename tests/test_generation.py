@@ -1,0 +1,307 @@
+"""Generated structures, the checks that judge them, and the distance to molecular dynamics."""
+
+from dataclasses import replace
+
+import mdtraj
+import numpy as np
+import pytest
+from learning_fixtures import FAST, features, fit_family, trained, trajectories
+from scipy.spatial.distance import jensenshannon
+
+import mdnb
+from mdnb.errors import DataError, SpecError
+from mdnb.generation import compare
+from mdnb.generation.checks import CHECKS, Limits, check_structures
+from mdnb.generation.compare import jensen_shannon, ramachandran
+
+GENERATORS = ["VAE", "GAN"]
+
+
+@pytest.fixture(scope="module")
+def real():
+    """Return frames of six replicas, and of the two others, that the limits have not seen."""
+    own = np.arange(trajectories().n_frames)
+    held_out = features().trajectory >= 6
+    return trajectories().frames(own[~held_out]), trajectories().frames(own[held_out])
+
+
+@pytest.fixture(scope="module")
+def limits(real):
+    return Limits.measure(real[0])
+
+
+def changed(structures, change):
+    """Return a copy of the structures with changed positions."""
+    return mdtraj.Trajectory(change(structures.xyz.copy()), structures.topology)
+
+
+def atom(structures, name):
+    """Return the index of an atom such as ``ALA2-CB``."""
+    return next(one.index for one in structures.topology.atoms if str(one) == name)
+
+
+# --- the checks ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("selection", ["all", "element != H"])
+def test_real_structures_pass(real, selection):
+    train, held_out = (one.atom_slice(one.topology.select(selection)) for one in real)
+    passed = check_structures(held_out, Limits.measure(train))
+    assert list(passed) == list(CHECKS)
+    assert np.logical_and.reduce(list(passed.values())).mean() >= 0.99
+
+
+def test_real_structures_of_a_peptide_pass():
+    """With hydrogen bonds and contacts that the training part does not have."""
+    everything = mdnb.example("chignolin")
+    limit = sum(everything.lengths[:9])
+    train, held_out = (
+        everything.frames(slice(low, high, 3)) for low, high in ((0, limit), (limit, everything.n_frames))
+    )
+    passed = check_structures(held_out, Limits.measure(train))
+    assert np.logical_and.reduce(list(passed.values())).mean() >= 0.99
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.4])
+def test_a_broken_bond_is_caught(real, limits, scale):
+    a, b = atom(real[1], "ALA2-CA"), atom(real[1], "ALA2-CB")
+
+    def stretch(xyz):
+        xyz[:, b] = xyz[:, a] + scale * (xyz[:, b] - xyz[:, a])
+        return xyz
+
+    assert not check_structures(changed(real[1], stretch), limits)["bonds"].any()
+
+
+def test_every_bond_is_checked(real, limits):
+    for a, b in limits.bonds:
+
+        def stretch(xyz, a=a, b=b):
+            xyz[:, b] = xyz[:, a] + 1.5 * (xyz[:, b] - xyz[:, a])
+            return xyz
+
+        assert not check_structures(changed(real[1][:20], stretch), limits)["bonds"].any(), (a, b)
+
+
+@pytest.mark.parametrize("selection", ["all", "element != H"])
+def test_a_mirrored_molecule_is_caught(real, selection):
+    """Also without hydrogens, where the chiral centre has but three neighbours."""
+    train, held_out = (one.atom_slice(one.topology.select(selection)) for one in real)
+    passed = check_structures(changed(held_out, lambda xyz: xyz * np.array([1, 1, -1])), Limits.measure(train))
+    assert not passed["chirality"].any()
+    assert passed["bonds"].mean() > 0.99
+    assert passed["angles"].mean() > 0.99
+
+
+def test_two_neighbours_exchanged_on_one_centre_are_caught(real, limits):
+    n, c = atom(real[1], "ALA2-HA"), atom(real[1], "ALA2-CB")
+
+    def exchange(xyz):
+        xyz[:, [n, c]] = xyz[:, [c, n]]
+        return xyz
+
+    passed = check_structures(changed(real[1], exchange), limits)
+    assert not (passed["chirality"] & passed["bonds"]).any()
+
+
+def test_a_clash_is_caught(real, limits):
+    """The last methyl is laid on the first."""
+    first = [one.index for one in real[1].topology.atoms if one.residue.index == 0 and one.name in ("CH3",)]
+    last = atom(real[1], "NME3-C")
+
+    def lay(xyz):
+        xyz[:, last] = xyz[:, first[0]] + 0.1
+        return xyz
+
+    assert not check_structures(changed(real[1], lay), limits)["clashes"].any()
+
+
+def test_a_bent_angle_is_caught(real, limits):
+    """The carbonyl oxygen is turned onto the side of the C-alpha."""
+    c, o, ca = (atom(real[1], f"ALA2-{name}") for name in ("C", "O", "CA"))
+
+    def bend(xyz):
+        length = np.linalg.norm(xyz[:, o] - xyz[:, c], axis=-1, keepdims=True)
+        way = (xyz[:, ca] - xyz[:, c]) + 0.3 * (xyz[:, o] - xyz[:, c])
+        xyz[:, o] = xyz[:, c] + length * way / np.linalg.norm(way, axis=-1, keepdims=True)
+        return xyz
+
+    passed = check_structures(changed(real[1], bend), limits)
+    assert passed["bonds"].all()
+    assert not passed["angles"].any()
+
+
+def test_positions_that_are_not_numbers_fail(real, limits):
+    def spoil(xyz):
+        xyz[:, 4] = np.nan
+        return xyz
+
+    passed = check_structures(changed(real[1][:5], spoil), limits)
+    assert not np.logical_and.reduce(list(passed.values())).any()
+
+
+def test_checks_do_not_depend_on_place_and_direction(real, limits):
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    turn *= np.sign(np.linalg.det(turn))
+    turned = changed(real[1], lambda xyz: (xyz @ turn + 3).astype(np.float32))
+    one, other = check_structures(real[1], limits), check_structures(turned, limits)
+    assert all((one[name] == other[name]).mean() > 0.999 for name in CHECKS)
+
+
+def test_each_structure_is_judged_on_its_own(real, limits):
+    mixed = real[1][:10]
+    mirrored = changed(mixed, lambda xyz: xyz * np.array([-1, 1, 1]))
+    both = mdtraj.join([mixed, mirrored])
+    assert check_structures(both, limits)["chirality"].tolist() == [True] * 10 + [False] * 10
+
+
+# --- generating ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=GENERATORS)
+def run(request):
+    return fit_family(request.param, epochs=40)
+
+
+def test_generated_structures_are_chemically_possible(run):
+    generated = mdnb.generate(run, 500, seed=1, reference=trajectories())
+    assert len(generated) == generated.structures.n_frames == 500
+    assert generated.structures.topology.n_atoms == 22
+    assert list(generated.checks) == list(CHECKS)
+    assert generated.checks["bonds"].mean() > 0.97
+    assert generated.checks["chirality"].mean() > 0.97
+    assert generated.valid.mean() > 0.6
+    assert np.array_equal(generated.valid, np.logical_and.reduce(list(generated.checks.values())))
+    kept = generated.only_valid()
+    assert len(kept) == generated.valid.sum()
+    assert kept.valid.all()
+    assert f"bonds {generated.checks['bonds'].mean():.1%}" in repr(generated)
+
+
+def test_they_are_not_all_the_same_and_lie_where_md_lies(run):
+    generated = mdnb.generate(run, 2000, seed=0)
+    angles = ramachandran(generated.structures)
+    real = ramachandran(trajectories().frames(run.test_frames))
+    uniform = np.random.default_rng(0).uniform(-180, 180, angles.shape)
+    assert jensen_shannon(angles, real, 20) < 0.75 * jensen_shannon(uniform, real, 20)
+    assert generated.structures.xyz.std(0).mean() > 0.01
+
+
+def test_same_seed_same_structures(run):
+    one, same, other = (mdnb.generate(run, 20, seed=seed).structures.xyz for seed in (3, 3, 4))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_saved_and_loaded_it_generates_the_same(run, tmp_path):
+    loaded = mdnb.Run.load(run.save(tmp_path / "run"))
+    assert np.array_equal(mdnb.generate(loaded, 20).structures.xyz, mdnb.generate(run, 20).structures.xyz)
+
+
+def test_without_a_reference_nothing_is_called_checked(run):
+    generated = mdnb.generate(run, 5)
+    assert generated.checks == {}
+    assert "not checked" in repr(generated)
+
+
+def test_features_may_be_the_reference(run):
+    by_features = mdnb.generate(run, 50, reference=features("internal-coordinates"))
+    by_trajectories = mdnb.generate(run, 50, reference=trajectories())
+    assert all(np.array_equal(by_features.checks[name], by_trajectories.checks[name]) for name in CHECKS)
+
+
+def test_rebuilding_real_structures_loses_nothing():
+    """So whatever fails the checks was drawn wrong, not built wrong."""
+    from mdnb.features.internal import InternalCoordinates
+
+    source = trajectories()
+    coordinates = InternalCoordinates()
+    coordinates.prepare(source.topology, source.frames(0).xyz[0])
+    rows = np.arange(0, source.n_frames, 40)
+    rebuilt = coordinates.rebuild(features("internal-coordinates").values[rows])
+    real = source.frames(rows)
+    real = changed(real, coordinates.canonical)  # the three hydrogens of a methyl group in one order
+    pairs = np.array([(i, j) for i in range(22) for j in range(i)])
+    distances = mdtraj.compute_distances(real, pairs, periodic=False)
+    again = mdtraj.compute_distances(mdtraj.Trajectory(rebuilt, source.topology), pairs, periodic=False)
+    assert np.abs(again - distances).max() < 2e-4
+
+
+@pytest.mark.parametrize("suffix", ["pdb", "xtc", "dcd"])
+def test_save_is_read_by_mdtraj(run, suffix, tmp_path):
+    generated = mdnb.generate(run, 7)
+    path = generated.save(tmp_path / f"structures.{suffix}")
+    top = {} if suffix == "pdb" else {"top": generated.structures.topology}
+    loaded = mdtraj.load(str(path), **top)
+    assert loaded.xyz == pytest.approx(generated.structures.xyz, abs=2e-3)
+    assert [file.name for file in tmp_path.iterdir()] == [f"structures.{suffix}"]
+
+
+def test_structures_can_be_loaded_and_featurized_again(run):
+    generated = mdnb.generate(run, 30)
+    assert mdnb.featurize(mdnb.load(generated.structures), "torsions").values.shape == (30, 4)
+
+
+def test_none_valid(run):
+    generated = mdnb.generate(run, 4, reference=trajectories())
+    nothing = replace(generated, checks={name: np.zeros(4, bool) for name in CHECKS})
+    with pytest.raises(DataError, match="none of the 4 structures passes every check; train longer"):
+        nothing.only_valid()
+
+
+def test_clear_errors(run):
+    with pytest.raises(SpecError, match=r"a CNN generates nothing; train mdnb\.VAE\(\) or mdnb\.GAN\(\)"):
+        mdnb.generate(trained("CNN"), 3)
+    with pytest.raises(SpecError, match="n = 0"):
+        mdnb.generate(run, 0)
+    with pytest.raises(DataError, match="the reference has 166 atoms"):
+        mdnb.generate(run, 3, reference=mdnb.example("chignolin"))
+
+
+def test_a_run_on_other_features():
+    other = mdnb.fit(features("torsions"), None, mdnb.VAE(hidden=8), mdnb.Training(epochs=1, **FAST))
+    with pytest.raises(DataError, match="cannot be rebuilt from torsions; featurize with 'internal-coordinates'"):
+        mdnb.generate(other, 3)
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def test_jensen_shannon_by_hand():
+    first = np.array([[-90.0, -90.0]] * 3 + [[90.0, 90.0]])
+    second = np.array([[-90.0, -90.0]] + [[90.0, -90.0]])
+    p, q = np.array([0.75, 0, 0.25, 0]), np.array([0.5, 0, 0, 0.5])
+    assert jensen_shannon(first, second, bins=2) == pytest.approx(jensenshannon(p, q))
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kl = [np.nansum(np.where(one > 0, one * np.log(one / middle), 0)) for one in (p, q)]
+    assert jensen_shannon(first, second, bins=2) == pytest.approx(np.sqrt(sum(kl) / 2))
+
+
+def test_jensen_shannon_of_equal_and_of_disjoint_sets():
+    angles = np.random.default_rng(0).uniform(-180, 180, (1000, 2))
+    assert jensen_shannon(angles, angles) == pytest.approx(0, abs=1e-7)
+    assert jensen_shannon(angles, np.repeat(angles, 2, axis=0)) == pytest.approx(0, abs=1e-7)
+    assert jensen_shannon(-np.abs(angles), np.abs(angles)) == pytest.approx(np.sqrt(np.log(2)))
+    assert jensen_shannon(angles, angles + 0) == jensen_shannon(angles + 0, angles)
+
+
+def test_all_angles_are_counted():
+    edge = np.array([[-180.0, 180.0], [180.0, -180.0]])
+    assert np.isfinite(jensen_shannon(edge, edge))
+
+
+def test_floor_is_the_mean_of_successive_parts():
+    rng = np.random.default_rng(0)
+    parts = [rng.uniform(-180, 180, (500, 2)) for _ in range(3)]
+    expected = np.mean([jensen_shannon(parts[0], parts[1]), jensen_shannon(parts[1], parts[2])])
+    assert compare.floor(parts) == pytest.approx(expected)
+
+
+def test_ramachandran_is_that_of_the_torsions(real):
+    angles = np.radians(ramachandran(trajectories().frames(np.arange(50))))
+    values = features().values[:50]
+    expected = np.stack([np.sin(angles[:, 0]), np.cos(angles[:, 0]), np.sin(angles[:, 1]), np.cos(angles[:, 1])], axis=1)
+    assert values == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(DataError, match="no residue has both phi and psi"):
+        ramachandran(real[0].atom_slice([0, 1, 2, 3]))

@@ -1,0 +1,206 @@
+"""Runs on disk: whole or not at all, checked when they are read, and refusing data that are not theirs."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learning_fixtures import features, fit_family, same_weights, trained, trajectories
+
+import mdnb
+from mdnb.errors import DataError
+from mdnb.runs import check_folder
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return trained("CNN").save(tmp_path / "run")
+
+
+def test_everything_comes_back(saved):
+    run, loaded = trained("CNN"), mdnb.Run.load(saved)
+    for name in ("spec", "training", "window", "task", "columns", "featurizers", "target", "history", "scores"):
+        assert getattr(loaded, name) == getattr(run, name), name
+    for name in ("split", "provenance", "topology"):
+        assert getattr(loaded, name) == json.loads(json.dumps(getattr(run, name))), name
+    for name in ("reference", "train_frames", "test_frames"):
+        assert np.array_equal(getattr(loaded, name), getattr(run, name)), name
+    assert np.array_equal(loaded.scaler.mean, run.scaler.mean)
+    assert np.array_equal(loaded.predict(features()), run.predict(features()))
+    assert repr(loaded) == repr(run)
+
+
+def test_nothing_in_it_is_a_pickle(saved):
+    assert sorted(path.name for path in saved.iterdir()) == ["run.json", "weights.safetensors"]
+    json.loads((saved / "run.json").read_text())
+
+
+def test_provenance_says_what_made_it():
+    provenance = trained("CNN").provenance
+    assert set(provenance["versions"]) == {"mdnb", "torch", "mdtraj", "numpy"}
+    assert provenance["data"]["trajectories"] == list(features().source.names)
+    assert provenance["data"]["n_frames"] == len(features())
+    assert provenance["seed"] == 0
+    other = replace(features(), values=features().values + 1)
+    assert (
+        fit_family("CNN", epochs=1, data=other).provenance["data"]["sha256_of_values"]
+        != provenance["data"]["sha256_of_values"]
+    )
+
+
+@pytest.mark.parametrize("where", [0.01, 0.5, 0.999])
+def test_one_flipped_bit_is_refused(saved, where):
+    path = saved / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[int(where * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="was changed since it was saved"):
+        mdnb.Run.load(saved)
+
+
+@pytest.mark.parametrize("name", ["run.json", "weights.safetensors"])
+def test_missing_file(saved, name):
+    (saved / name).unlink()
+    with pytest.raises(DataError, match=f"has no {name}; give the folder that run.save made"):
+        mdnb.Run.load(saved)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(DataError, match=r"has no run\.json"):
+        mdnb.Run.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": 1}', "[]", "null"])
+def test_damaged_json(saved, content):
+    (saved / "run.json").write_text(content)
+    with pytest.raises(DataError, match=r"run\.json is damaged"):
+        mdnb.Run.load(saved)
+
+
+def test_a_newer_format_is_refused(saved):
+    content = json.loads((saved / "run.json").read_text())
+    (saved / "run.json").write_text(json.dumps({**content, "format": 99}))
+    with pytest.raises(DataError, match="format 99, expected 1; update mdnb"):
+        mdnb.Run.load(saved)
+
+
+def test_other_columns_are_refused(saved):
+    with pytest.raises(DataError, match=r"trained on frames of shape \(4,\) \(torsions\), got \(10, 3\) \(positions\)"):
+        mdnb.Run.load(saved).predict(features("positions"))
+
+
+def test_columns_of_other_names_are_refused():
+    data = features()
+    columns = (*data.columns[:2], replace(data.columns[2], name="sin chi1 ALA2"), data.columns[3])
+    other = replace(data, columns=columns)
+    for use in (trained("CNN").predict, lambda one: mdnb.explain(trained("CNN"), one)):
+        with pytest.raises(DataError, match="column 2 is 'sin chi1 ALA2', this CNN was trained on 'sin psi ALA2'"):
+            use(other)
+
+
+def test_saving_again_replaces_the_old_run(saved):
+    other = fit_family("CNN", seed=3, epochs=1)
+    other.save(saved)
+    assert same_weights(mdnb.Run.load(saved), other)
+    assert [path.name for path in saved.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data"])
+def test_a_folder_with_other_things_is_left_alone(saved, name):
+    (saved / name).mkdir() if name == "data" else (saved / name).write_text("mine")
+    with pytest.raises(DataError, match=f"holds other things than a run \\({name}\\)"):
+        trained("CNN").save(saved)
+    assert (saved / name).exists()
+    assert same_weights(mdnb.Run.load(saved), trained("CNN"))
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(DataError, match="is a file"):
+        check_folder(tmp_path / "run")
+
+
+def test_a_save_that_fails_leaves_the_old_run_and_no_litter(saved, monkeypatch):
+    def full(*args, **options):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("mdnb.runs.json.dumps", full)
+    with pytest.raises(OSError, match="No space left"):
+        fit_family("CNN", seed=3, epochs=1, out=None).save(saved)
+    monkeypatch.undo()
+    assert same_weights(mdnb.Run.load(saved), trained("CNN"))
+    assert [path.name for path in saved.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("moment", ["writing", "json", "first rename", "second rename", "cleaning"])
+def test_killed_while_saving_leaves_a_whole_run(saved, moment):
+    """The process ends as by SIGKILL: no `finally` runs."""
+    code = textwrap.dedent(
+        """
+        import os, shutil, sys
+        import mdnb, mdnb.runs, safetensors.torch
+        folder, moment = sys.argv[1:]
+        run = mdnb.Run.load(folder)
+        run.history.append(dict(run.history[-1]))
+        calls = []
+        right = os.replace
+        def replace(source, target):
+            calls.append(target)
+            if moment == ["first rename", "second rename"][len(calls) - 1]:
+                os._exit(9)
+            right(source, target)
+        def end(*args, **options):
+            os._exit(9)
+        os.replace = replace
+        if moment == "writing":
+            safetensors.torch.save_file = lambda tensors, path: (open(path, "wb").write(b"half"), end())
+        if moment == "json":
+            mdnb.runs.json.dumps = end
+        if moment == "cleaning":
+            shutil.rmtree = end
+        run.save(folder)
+        """
+    )
+    answer = subprocess.run([sys.executable, "-c", code, str(saved), moment], capture_output=True, check=False)
+    assert answer.returncode == 9, answer.stderr.decode()
+    loaded = mdnb.Run.load(saved)
+    assert same_weights(loaded, trained("CNN"))
+    assert len(loaded.history) == len(trained("CNN").history) + (moment == "cleaning")
+    trained("CNN").save(saved)
+    assert len(mdnb.Run.load(saved).history) == len(trained("CNN").history)
+
+
+def test_folder_may_be_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert trained("CNN").save("run") == Path("run")
+    assert same_weights(mdnb.Run.load("run"), trained("CNN"))
+    assert os.listdir(tmp_path) == ["run"]
+
+
+class TestInPart:
+    def test_by_trajectory(self):
+        run, data = trained("CNN"), features()
+        windows = run.samples(data).frames
+        inside = {part: run.in_part(data, windows, part) for part in ("train", "test")}
+        assert np.array_equal(np.flatnonzero(inside["train"]), run.train_frames)
+        assert np.array_equal(np.flatnonzero(inside["test"]), run.test_frames)
+
+    def test_some_trajectories_of_the_same(self):
+        run = trained("CNN")
+        (first, *_) = run.split["test"]["trajectories"]
+        data = features().of_trajectories([first])
+        windows = run.samples(data).frames
+        assert run.in_part(data, windows, "test").all()
+        assert not run.in_part(data, windows, "train").any()
+
+    def test_other_trajectories_have_no_part(self):
+        run = trained("CNN")
+        data = mdnb.featurize(trajectories()[2:4])
+        windows = run.samples(data).frames
+        assert not run.in_part(data, windows, "train").any()
+        assert not run.in_part(data, windows, "test").any()

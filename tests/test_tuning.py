@@ -1,0 +1,166 @@
+"""The search: its space comes from the Spec, it continues where it stopped, and the best is the best."""
+
+from dataclasses import replace
+
+import optuna
+import pytest
+from learning_fixtures import FAST, features
+
+import mdnb
+from mdnb.errors import SpecError, TrainingError
+from mdnb.models.base import Predictor
+from mdnb.tuning import _suggest
+
+TRAINING = mdnb.Training(epochs=2, **FAST)
+SEARCH = {"channels": (4, 8), "layers": (1, 2), "hidden": (4, 16)}
+
+
+def tune(trials, **options):
+    options = {"training": TRAINING, "search": SEARCH, **options}
+    return mdnb.tune(features(), options.pop("target", "basin"), options.pop("family", "CNN"), trials=trials, **options)
+
+
+def suggested(kind, bounds=None):
+    """Return the optuna distributions that a search of `kind` draws from."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask()
+    _suggest(kind, TRAINING, trial, bounds or {})
+    return study.trials[0].distributions
+
+
+@pytest.mark.parametrize("kind", [mdnb.CNN, mdnb.RNN])
+def test_space_is_that_of_the_spec(kind):
+    found = suggested(kind)
+    assert set(found) == {*(one.name for one in kind.settings()), "learning_rate"}
+    for one in kind.settings():
+        own = found[one.name]
+        if one.options is not None:
+            assert own.choices == one.options
+        else:
+            assert one.low <= own.low <= one.default <= own.high <= one.high
+            assert own.log == one.log
+
+
+def test_narrower_bounds():
+    assert (suggested(mdnb.CNN, {"hidden": (8, 16)})["hidden"].low, suggested(mdnb.CNN)["hidden"].low) == (8, 16)
+    rate = suggested(mdnb.CNN, {"learning_rate": (1e-3, 2e-3)})["learning_rate"]
+    assert (rate.low, rate.high, rate.log) == (1e-3, 2e-3, True)
+
+
+def test_best_is_best():
+    study = tune(4)
+    losses = [row["validation_loss"] for row in study.trials]
+    assert losses == sorted(losses)
+    best = study.trials[0]
+    assert {name: getattr(study.spec, name) for name in ("channels", "layers", "hidden", "kernel")} == {
+        name: best[name] for name in ("channels", "layers", "hidden", "kernel")
+    }
+    assert study.training == replace(TRAINING, learning_rate=best["learning_rate"])
+    assert study.run.spec == study.spec
+    assert min(row["validation_loss"] for row in study.run.history) == pytest.approx(losses[0], rel=1e-9)
+    assert study.run.scores["accuracy"].value > 0.3
+    assert all(4 <= row["channels"] <= 8 for row in study.trials)
+
+
+def test_it_continues_from_its_journal(tmp_path, monkeypatch):
+    first = tune(2, out=tmp_path)
+    trained, right = [], mdnb.tuning.fit
+
+    def counted(*args, **options):
+        trained.append(args[2])
+        return right(*args, **options)
+
+    monkeypatch.setattr("mdnb.tuning.fit", counted)
+    second = tune(4, out=tmp_path)
+    assert len(trained) == 3  # two more, and the best once again
+    assert len(second.trials) == 4
+    kept = {row["trial"]: row for row in second.trials}
+    assert all(kept[row["trial"]] == row for row in first.trials)
+    rates = {row["learning_rate"] for row in second.trials}
+    assert len(rates) == 4, "the continued search drew the same settings again"
+    trained.clear()
+    again = tune(4, out=tmp_path)
+    assert again.trials == second.trials
+    assert len(trained) == 1
+
+
+def test_another_target_starts_its_own_search(tmp_path):
+    """Losses of two targets cannot be compared; they must not meet in one journal."""
+    first = tune(2, out=tmp_path)
+    second = tune(2, out=tmp_path, target="end-to-end-distance")
+    assert not {row["validation_loss"] for row in first.trials} & {row["validation_loss"] for row in second.trials}
+    assert second.run.task.kind == "real"
+    assert tune(2, out=tmp_path).trials == first.trials
+
+
+def test_same_seed_same_search():
+    assert tune(2).trials == tune(2).trials
+    other = tune(2, training=replace(TRAINING, seed=1))
+    assert [row["learning_rate"] for row in other.trials] != [row["learning_rate"] for row in tune(2).trials]
+
+
+def test_it_never_sees_the_test_part(monkeypatch):
+    """Without any test scores it chooses the same."""
+    usual = tune(3).trials
+    monkeypatch.setattr("mdnb.training._test", lambda *args: {})
+    assert tune(3).trials == usual
+
+
+def test_an_rnn_with_a_window():
+    window = mdnb.Window(length=3)
+    study = mdnb.tune(
+        features(),
+        "basin",
+        mdnb.RNN,
+        trials=2,
+        training=TRAINING,
+        window=window,
+        search={"layers": (1, 1), "hidden": (4, 8)},
+    )
+    assert study.run.window == window
+    assert {row["cell"] for row in study.trials} <= {"GRU", "LSTM"}
+
+
+def test_ctrl_c_ends_the_search_and_keeps_the_finished_trials(tmp_path, monkeypatch):
+    right, calls = mdnb.tuning._pruner, []
+
+    def interrupts(trial):
+        report = right(trial)
+        calls.append(trial.number)
+
+        def callback(row):
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            report(row)
+
+        return callback
+
+    monkeypatch.setattr("mdnb.tuning._pruner", interrupts)
+    with pytest.raises(KeyboardInterrupt):
+        tune(5, out=tmp_path)
+    assert calls == [0, 1]
+    monkeypatch.undo()
+    assert sorted(row["trial"] for row in tune(2, out=tmp_path).trials) == [0, 2]
+
+
+def test_trials_that_fail_are_left_out(monkeypatch):
+    monkeypatch.setattr(Predictor, "losses", lambda self, batch, group: {"loss": self.score(batch.x).sum() * float("nan")})
+    with pytest.raises(TrainingError, match="none of the 2 trials finished"):
+        tune(2)
+
+
+@pytest.mark.parametrize("family", ["VAE", mdnb.GAN])
+def test_generators_are_refused(family):
+    with pytest.raises(SpecError, match="has no validation score to search by; tune CNN or RNN"):
+        tune(1, family=family)
+
+
+def test_wrong_settings():
+    with pytest.raises(SpecError, match="unknown setting of CNN 'chanels': did you mean 'channels'"):
+        tune(1, search={"chanels": (1, 2)})
+    with pytest.raises(SpecError, match="unknown setting of CNN 'kernel'"):  # a list has no bounds
+        tune(1, search={"kernel": (3, 5)})
+    with pytest.raises(SpecError, match="trials = 0"):
+        tune(0)
+    with pytest.raises(SpecError, match="unknown model"):
+        tune(1, family="XNN")

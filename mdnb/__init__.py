@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 #: Public name -> the module that defines it.
 _PUBLIC = {
-    "load": "mdnb.trajectories",
+    "load": "mdnb.loading",
     "Trajectories": "mdnb.trajectories",
     "example": "mdnb.sources.packaged",
     "simulate": "mdnb.sources.simulate",
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mdnb.features.engine import featurize as featurize
     from mdnb.generation.generate import Generated as Generated
     from mdnb.generation.generate import generate as generate
+    from mdnb.loading import load as load
     from mdnb.models.cnn import CNN as CNN
     from mdnb.models.gan import GAN as GAN
     from mdnb.models.rnn import RNN as RNN
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from mdnb.specs import Training as Training
     from mdnb.training import fit as fit
     from mdnb.trajectories import Trajectories as Trajectories
-    from mdnb.trajectories import load as load
     from mdnb.tuning import tune as tune
     from mdnb.views import StructureView as StructureView
     from mdnb.views import TrajectoryPicker as TrajectoryPicker

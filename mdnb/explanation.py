@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mdnb.errors import DataError, SpecError, unknown_name
-from mdnb.features.base import Column, Features
+from mdnb.features.base import Column, Features, residue_labels
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
 from mdnb.training import torch_threads
@@ -100,8 +100,8 @@ class Explanation:
         """
         per_atom = self._per_atom()
         return {
-            str(residue): float(np.abs(per_atom[:, [atom.index for atom in residue.atoms]].sum(1)).mean())
-            for residue in self.topology.residues
+            name: float(np.abs(per_atom[:, [atom.index for atom in residue.atoms]].sum(1)).mean())
+            for name, residue in zip(residue_labels(self.topology), self.topology.residues, strict=True)
         }
 
     def by_atom(self, sample: int | None = None) -> np.ndarray:
@@ -146,6 +146,7 @@ def explain(
     features: Features,
     *,
     frames: Any = None,
+    n: int = 100,
     output: str | int | None = None,
     background: np.ndarray | None = None,
     method: str = "expected-gradients",
@@ -160,7 +161,9 @@ def explain(
     features : Features
         Those of the training, or others with the same columns.
     frames : sequence of int, optional
-        Last frames of the windows to explain. By default 100 windows spread over the test trajectories.
+        Last frames of the windows to explain. By default `n` windows spread over the test part.
+    n : int
+        How many, where `frames` is left out; all where there are fewer.
     output : str or int, optional
         A class by name or number, a latent dimension by number. By default the class that is predicted most
         often among the explained samples.
@@ -188,7 +191,9 @@ def explain(
     if method not in METHODS:
         raise unknown_name("explanation method", method, METHODS)
     all_windows = run.samples(features).frames
-    windows = _windows(run, features, all_windows, frames)
+    if n < 1:
+        raise SpecError(f"n = {n}: expected at least 1 window to explain")
+    windows = _windows(run, features, all_windows, frames, n)
     behind, description = _background(run, features, all_windows, background, seed)
     number, name = _output(run, features, windows, output)
     x, base = run.inputs(features, windows), run.inputs(features, behind)
@@ -315,11 +320,11 @@ def permutation(
     return np.asarray(found.values, np.float32).reshape(tuple(x.shape))
 
 
-def _windows(run: Run, features: Features, all_windows: np.ndarray, frames: Any) -> np.ndarray:
+def _windows(run: Run, features: Features, all_windows: np.ndarray, frames: Any, n: int) -> np.ndarray:
     if frames is None:
         held_out = run.in_part(features, all_windows, "test")
         chosen = np.flatnonzero(held_out) if held_out.any() else np.arange(len(all_windows))
-        return all_windows[chosen[np.linspace(0, len(chosen) - 1, min(100, len(chosen))).astype(int)]]
+        return all_windows[chosen[np.linspace(0, len(chosen) - 1, min(n, len(chosen))).astype(int)]]
     asked = np.atleast_1d(np.asarray(frames))
     if not len(asked) or not np.issubdtype(asked.dtype, np.integer):
         raise DataError(f"got frames={frames!r}, expected one or more whole numbers")

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from glob import glob, has_magic
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.formats.base import FORMATS, Frames, TrajectoryFile, open_trajectory
+from mdnb.formats.base import Frames, TrajectoryFile
 
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["Chunk", "Trajectories", "load"]
-
-_PathLike: TypeAlias = "str | os.PathLike[str]"
+__all__ = ["Chunk", "Trajectories"]
 
 
 @dataclass(frozen=True)
@@ -262,71 +257,6 @@ class Trajectories:
         )
 
 
-def load(
-    files: Any,
-    top: Any = None,
-    selection: str | Sequence[int] | np.ndarray = "all",
-    stride: int = 1,
-    *,
-    time_step: float | None = None,
-    allow_truncated: bool = False,
-) -> Trajectories:
-    """Open trajectories; frames are read later, in chunks.
-
-    Parameters
-    ----------
-    files : path, pattern, mdtraj.Trajectory, or a sequence of them
-        XTC, TRR, DCD, NetCDF (AMBER), HDF5 (mdtraj), H5MD, NPZ (timewarp) or PDB. A pattern such as
-        ``"runs/*.xtc"`` is expanded in natural order (2 before 10).
-    top : path, mdtraj.Topology or mdtraj.Trajectory, optional
-        PDB, GRO, PSF, PRMTOP, mmCIF or whatever else mdtraj reads. Not needed where the file has its own.
-    selection : str or sequence of int
-        Atoms to keep, in mdtraj's selection language or by index.
-    stride : int
-        Keep every stride-th frame.
-    time_step : float, optional
-        Time between the frames in the files in ps, for formats that do not say it (DCD, PDB), or to
-        overrule them.
-    allow_truncated : bool
-        Read the whole frames of a file whose tail is cut off, such as that of a running simulation.
-
-    Returns
-    -------
-    Trajectories
-
-    Raises
-    ------
-    DataError
-        When a file is missing, damaged, truncated or does not fit the topology, or the selection is empty
-        or wrong.
-    SpecError
-        When the format is not known.
-    """
-    if isinstance(stride, bool) or not isinstance(stride, int | np.integer) or stride < 1:
-        raise DataError(f"stride = {stride!r}: expected a whole number of at least 1")
-    if time_step is not None and not (np.isfinite(time_step) and time_step > 0):
-        raise DataError(f"time_step = {time_step!r}: expected the time between frames in ps, above 0")
-    opened = [_open(item) for item in _expand(files)]
-    topology = _topology(top, opened)
-    for file in opened:
-        if file.truncated and not allow_truncated:
-            raise file.error(
-                f"it is truncated: {file.truncated}; copy it again, or read the {file.n_frames} whole frames with "
-                "allow_truncated=True"
-            )
-        if file.n_frames == 0:
-            raise file.error("it holds no whole frame")
-        if file.n_atoms != topology.n_atoms:
-            raise file.error(
-                f"it has {file.n_atoms} atoms, its topology has {topology.n_atoms}; give the topology of the atoms "
-                "that were written (for GROMACS: gmx trjconv -dump 0 with the same group)"
-            )
-    indices = _select(topology, selection)
-    if indices is not None:
-        topology = topology.subset(indices)
-    return Trajectories(opened, topology, indices, int(stride), time_step)
-
-
 def _first_time_step(files: Sequence[TrajectoryFile]) -> float:
     """Return the time between frames of the first file that says it, or NaN."""
     for file in files:
@@ -339,88 +269,6 @@ def _first_time_step(files: Sequence[TrajectoryFile]) -> float:
     return float("nan")
 
 
-def _expand(files: Any) -> list[Any]:
-    if not isinstance(files, str | os.PathLike | Iterable) and not hasattr(files, "topology"):
-        raise DataError(f"got {files!r} as files, expected a path, a pattern such as 'runs/*.xtc', or a list of them")
-    items = [files] if isinstance(files, str | os.PathLike) or hasattr(files, "topology") else list(files)
-    expanded: list[Any] = []
-    for item in items:
-        if isinstance(item, str | os.PathLike) and has_magic(os.fspath(item)) and not os.path.exists(item):
-            found = sorted(glob(os.fspath(item), recursive=True), key=_natural)
-            if not found:
-                raise DataError(f"no file matches {os.fspath(item)!r} in {Path.cwd()}")
-            expanded.extend(found)
-        else:
-            expanded.append(item)
-    if not expanded:
-        raise DataError("no files were given; give a path, a pattern such as 'runs/*.xtc', or a list of them")
-    return expanded
-
-
-def _natural(path: str) -> list[tuple[int, int, str]]:
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path) if part]
-
-
-def _open(item: Any) -> TrajectoryFile:
-    if isinstance(item, str | os.PathLike):
-        return open_trajectory(item)
-    if hasattr(item, "topology") and hasattr(item, "xyz"):
-        from mdnb.formats.arrays import MemoryFile
-
-        return MemoryFile(item)
-    raise DataError(f"got {type(item).__name__!r} as a trajectory, expected a path or an mdtraj.Trajectory")
-
-
-def _topology(top: Any, files: Iterable[TrajectoryFile]) -> mdtraj.Topology:
-    if top is None:
-        own = next((topology for file in files if (topology := file.topology()) is not None), None)
-        if own is None:
-            raise DataError(
-                f"{next(iter(files)).path} holds no topology; give top='system.pdb' (or GRO, PSF, PRMTOP, mmCIF)"
-            )
-        return own
-    if hasattr(top, "topology"):
-        return top.topology
-    if hasattr(top, "n_atoms"):
-        return top
-    path = Path(top)
-    if not path.exists():
-        raise DataError(f"no such topology file: {path}")
-    import mdtraj
-
-    try:
-        return mdtraj.load_topology(str(path))
-    except Exception as error:  # mdtraj's readers have exceptions of their own, such as PSFError
-        raise DataError(
-            f"{path} cannot be read as a topology: {type(error).__name__}: {error}; expected PDB, GRO, PSF, PRMTOP "
-            "or mmCIF"
-        ) from error
-
-
-def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarray) -> np.ndarray | None:
-    if isinstance(selection, str):
-        if selection == "all":
-            return None
-        try:
-            indices = topology.select(selection)
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            reason = reason if len(reason) < 100 else reason[:97] + "..."
-            raise DataError(
-                f"the selection {selection!r} is not in mdtraj's language ({reason}); try 'protein', 'name CA' or "
-                "'element != H'"
-            ) from error
-    else:
-        indices = np.atleast_1d(np.asarray(selection))
-    if len(indices) == 0:
-        raise DataError(f"the selection {selection!r} holds none of the {topology.n_atoms} atoms")
-    if not np.issubdtype(indices.dtype, np.integer) or indices.min() < 0 or indices.max() >= topology.n_atoms:
-        raise DataError(f"the selection must hold atom indices from 0 to {topology.n_atoms - 1}")
-    if len(np.unique(indices)) != len(indices):
-        raise DataError("the selection names an atom twice")
-    return np.sort(indices)
-
-
 def _names(paths: Sequence[Path]) -> list[str]:
     """Return names as short as they can be while they differ."""
     names = [path.stem for path in paths]
@@ -429,7 +277,3 @@ def _names(paths: Sequence[Path]) -> list[str]:
     if len(set(names)) < len(names):
         names = [f"{name} ({number})" for number, name in enumerate(names)]
     return names
-
-
-#: Suffixes that `load` reads; a picker lists these files.
-SUFFIXES = tuple(sorted(FORMATS))

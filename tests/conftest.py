@@ -9,8 +9,11 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 import pytest
+from packaged import Packaged
+from writers import WRITERS
 
 import mdnb
+from mdnb.sources import EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,18 @@ def extra_data() -> Path:
     if not folder:
         pytest.skip("MDNB_EXTRA_DATA is not set: it names the folder of larger data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def folder(sample, tmp_path_factory) -> Path:
+    """A folder of intact files: a.xtc, a.trr, a.dcd, a.npz."""
+    made = tmp_path_factory.mktemp("trajectories")
+    for suffix in ("xtc", "trr", "dcd", "npz"):
+        WRITERS[suffix](made / f"a.{suffix}", sample)
+    return made
+
+
+@pytest.fixture(scope="session", params=EXAMPLES)
+def packaged(request) -> Packaged:
+    """Each packaged example, with all its arrays."""
+    return Packaged(request.param)

@@ -301,6 +301,16 @@ def test_to_shap_can_be_plotted(family):
 # --- what is explained, against what ---------------------------------------------------------------------------------
 
 
+def test_so_many_windows_as_asked():
+    run, data = trained("RNN"), features()
+    explanation = mdnb.explain(run, data, n=7)
+    assert len(explanation.values) == 7
+    assert len(set(explanation.frames)) == 7
+    assert len(mdnb.explain(run, data, n=10**6).values) == run.in_part(data, run.samples(data).frames, "test").sum()
+    with pytest.raises(SpecError, match="n = 0"):
+        mdnb.explain(run, data, n=0)
+
+
 def test_test_samples_are_explained_by_default():
     run, data = trained("CNN"), features()
     explanation = mdnb.explain(run, data)

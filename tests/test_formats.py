@@ -1,19 +1,18 @@
 """Every format gives what was written, in nm, ps, nm/ps and kJ/mol/nm, whatever is read at a time."""
 
+import struct
 import warnings
-from dataclasses import fields
 
 import h5py
 import mdtraj
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from MDAnalysis.lib.formats.libmdaxdr import XTCFile
-from writers import WRITERS, read_mdanalysis
+from writers import WRITERS, everything, read_mdanalysis
 
 import mdnb
-from mdnb.formats import FORMATS, Frames, open_trajectory
+from mdnb.formats import FORMATS, open_trajectory
 from mdnb.formats.h5md_writer import ATOM_DATA, write_h5md
 
 #: Largest error of what is read, from what the format keeps. XTC was written with a precision of 1e-3 nm, PDB
@@ -47,14 +46,6 @@ def written(sample, tmp_path_factory):
         for suffix, write in WRITERS.items():
             write(paths[suffix], sample)
     return paths
-
-
-def everything(trajectories, size=None):
-    """Return name -> array of all frames, read in chunks of a size."""
-    wish = {"velocities": trajectories.has_velocities, "forces": trajectories.has_forces}
-    chunks = list(trajectories.chunks(size, **wish))
-    names = [field.name for field in fields(Frames) if getattr(chunks[0], field.name) is not None]
-    return {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
 
 
 def test_every_registered_format_is_tested():
@@ -160,57 +151,49 @@ def test_observables(written, pdb):
         mdnb.load(written["xtc"], top=pdb).observable("potential_energy")
 
 
-# --- XTC: decoded by ourselves -----------------------------------------------------------------------------------
+# --- TRR: both precisions, and arrays at different intervals --------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    n_atoms=st.integers(1, 80),
-    spread=st.sampled_from([0.0, 0.003, 0.3, 3.0, 50.0]),
-    offset=st.sampled_from([0.0, -7.0, 900.0]),
-    precision=st.sampled_from([10.0, 1000.0, 12345.0]),
-    walk=st.booleans(),
-    outlier=st.sampled_from([0.0, 20_000.0]),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_xtc_is_decoded_as_others_do_bit_for_bit(
-    tmp_path_factory, n_atoms, spread, offset, precision, walk, outlier, seed
-):
-    """Chains of near atoms (small differences) and scattered ones, near and far; an outlier makes wide fields."""
-    steps = np.random.default_rng(seed).normal(scale=spread, size=(3, n_atoms, 3))
-    positions = ((steps.cumsum(1) if walk else steps) + offset).astype(np.float32)
-    positions[:, 0] += outlier
-    assume(np.abs(positions).max() * precision < 2**30)
-    path = tmp_path_factory.mktemp("xtc") / "a.xtc"
-    with XTCFile(str(path), "w") as file:
-        for number, frame in enumerate(positions):
-            file.write(frame, np.eye(3, dtype=np.float32), number, number, precision)
-    with XTCFile(str(path)) as file:
-        theirs = np.array([frame.x for frame in file])
-    ours = everything(mdnb.load(path, top=blank(n_atoms)), 2)["positions"]
-    assert np.array_equal(ours, theirs)
-    assert np.abs(ours - positions).max() <= 0.5 / precision + 1e-6 * np.abs(positions).max()
+def trr_frame(number, time, width, length=13, **arrays):
+    """Return one frame as GROMACS writes it; `width` is 4 or 8 bytes a number."""
+    present = {name: np.asarray(arrays[name], f">f{width}").tobytes() if name in arrays else b"" for name in "bxvf"}
+    sizes = [0, 0, len(present["b"]), 0, 0, 0, 0, *(len(present[name]) for name in "xvf")]
+    head = struct.pack(">iii", 1993, 13, length - 1) + b"GMX_trn_file" + struct.pack(">13i", *sizes, 22, number, 0)
+    return head + np.array([time, 0], f">f{width}").tobytes() + b"".join(present[name] for name in "bxvf")
 
 
-def blank(n_atoms):
-    """Return a topology of so many carbon atoms."""
-    topology = mdtraj.Topology()
-    residue = topology.add_residue("UNL", topology.add_chain())
-    for number in range(n_atoms):
-        topology.add_atom(f"C{number}", mdtraj.element.carbon, residue)
-    return topology
+@pytest.mark.parametrize(("width", "tolerance"), [(4, 0), (8, 1e-7)])
+def test_trr_precisions(sample, pdb, tmp_path, width, tolerance):
+    exact = sample.positions.astype(np.float64) + (1e-9 if width == 8 else 0)
+    v, f, box, time = sample.velocities, sample.forces, sample.box, sample.time
+    frames = [trr_frame(i, time[i], width, b=box[i], x=exact[i], v=v[i], f=f[i]) for i in range(30)]
+    (tmp_path / "a.trr").write_bytes(b"".join(frames))
+    found = everything(mdnb.load(tmp_path / "a.trr", top=pdb), 4)
+    assert np.abs(found["positions"] - exact).max() <= tolerance
+    for name in ("velocities", "forces", "box", "time"):
+        assert np.array_equal(found[name], getattr(sample, name))
 
 
-def test_xtc_of_a_molecule_in_water(extra_data, tmp_path):
-    folder = extra_data / "trpzip2_cpptraj_velfrc"
-    source = mdtraj.load(str(folder / "systemVF.nc"), top=str(folder / "systemVF.parm7"))
-    source.save_xtc(str(tmp_path / "a.xtc"))
-    theirs = mdtraj.load(str(tmp_path / "a.xtc"), top=source.topology)
-    ours = everything(mdnb.load(tmp_path / "a.xtc", top=source.topology), 3)
-    assert np.array_equal(ours["positions"], theirs.xyz)
-    assert np.allclose(ours["box"], theirs.unitcell_vectors, atol=1e-6)
-    part = everything(mdnb.load(tmp_path / "a.xtc", top=source.topology, selection="index < 100"), 3)
-    assert np.array_equal(part["positions"], theirs.xyz[:, :100])
+def test_trr_with_arrays_at_different_intervals(sample, pdb, tmp_path):
+    """Frames without positions are left out; velocities are offered only where all frames have them."""
+    frames = []
+    for i in range(10):
+        arrays = {"v": sample.velocities[i]} | ({"x": sample.positions[i]} if i % 2 == 0 else {})
+        frames.append(trr_frame(i, sample.time[i], 4, **arrays, **({"f": sample.forces[i]} if i % 4 == 0 else {})))
+    (tmp_path / "a.trr").write_bytes(b"".join(frames))
+    loaded = mdnb.load(tmp_path / "a.trr", top=pdb)
+    assert (loaded.n_frames, loaded.has_velocities, loaded.has_forces) == (5, True, False)
+    found = everything(loaded, 2)
+    assert np.array_equal(found["velocities"], sample.velocities[:10:2])
+    assert np.array_equal(found["time"], sample.time[:10:2])
+
+
+def test_trr_whose_header_points_backwards(sample, pdb, tmp_path):
+    """A negative length would lead the scan back to where it came from, for ever."""
+    first = trr_frame(0, 0.0, 4, x=sample.positions[0])
+    (tmp_path / "a.trr").write_bytes(first + trr_frame(1, 1.0, 4, length=-len(first), x=sample.positions[1]))
+    with pytest.raises(mdnb.errors.DataError, match="does not start a TRR frame; the file is damaged"):
+        mdnb.load(tmp_path / "a.trr", top=pdb)
 
 
 # --- H5MD: units, fixed boxes and steps, and our own writer --------------------------------------------------------
@@ -307,6 +290,7 @@ def test_timewarp(extra_data):
     ours, theirs = everything(loaded, 33), np.load(path)
     for name in ("positions", "velocities", "forces", "time"):
         assert np.array_equal(ours[name], theirs[name].astype(ours[name].dtype))
+    assert np.isnan(loaded.time_step)  # its frames come in pairs at growing distances
     # Kinetic energy from the velocities is what the file says: the units are those we take them for.
     masses = np.array([atom.element.mass for atom in loaded.topology.atoms])
     kinetic = 0.5 * (masses[:, None] * ours["velocities"] ** 2).sum((1, 2))

@@ -1,45 +1,19 @@
 """The packaged data are physics: temperature, forces, bonds, hands, crossings and folding."""
 
+import itertools
 import json
-from importlib.resources import files
-from pathlib import Path
 
 import h5py
 import mdtraj
 import numpy as np
 import pytest
+from packaged import Packaged
 
 import mdnb
-from mdnb.sources.packaged import EXAMPLES, example_record
-from mdnb.sources.simulate import BOLTZMANN, phi_crossings
+from mdnb.sources.packaged import EXAMPLES
+from mdnb.sources.recipes import BOLTZMANN
+from mdnb.sources.simulate import phi_crossings
 from mdnb.targets import native_contacts
-
-
-class Packaged:
-    """One example with all its arrays, by replica."""
-
-    def __init__(self, name):
-        self.name = name
-        self.folder = Path(str(files("mdnb.sources"))) / "data" / name
-        self.trajectories = mdnb.example(name)
-        self.record = example_record(name)
-        self.masses = np.array(self.record["masses_dalton"])
-        self.rows = {row["file"]: row for row in self.record["replicas"]}
-        chunks = [next(one.chunks(10_000, velocities=True, forces=True)) for one in self.trajectories]
-        self.replicas = [
-            {
-                "row": self.rows[f"{name}.h5md"],
-                "chunk": chunk,
-                "potential": one.observable("potential_energy"),
-                "kinetic": one.observable("kinetic_energy"),
-            }
-            for name, one, chunk in zip(self.trajectories.names, self.trajectories, chunks, strict=True)
-        ]
-
-
-@pytest.fixture(scope="module", params=EXAMPLES)
-def packaged(request):
-    return Packaged(request.param)
 
 
 def statistical_error(values):
@@ -226,7 +200,7 @@ def test_phi_crossings():
         assert count == replica["row"]["phi_crossings"] > 0
         counts.append(count)
         phi = mdtraj.compute_phi(mdtraj.Trajectory(positions, packaged.trajectories.topology))[1][:, 0]
-        steps = zip(phi[:-1], phi[1:], strict=True)
+        steps = itertools.pairwise(phi)
         assert count == sum(a * b < 0 and abs(a - b) < np.pi for a, b in steps)
     assert sum(counts) == packaged.record["phi_crossings"] >= 100
     basin = mdnb.targets.make_target(mdnb.featurize(packaged.trajectories, "torsions"), "basin")
@@ -273,65 +247,3 @@ def test_files_are_h5md(packaged):
             }
             assert group.attrs["temperature"] == packaged.rows[path.name]["temperature"]
     assert json.loads((packaged.folder / f"{packaged.name}.json").read_text()) == packaged.record
-
-
-# --- forces and energies, recomputed ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def context(packaged):
-    """An OpenMM context of the recipe's system, in double precision, and the frames to try."""
-    openmm = pytest.importorskip("openmm", reason="openmm recomputes the forces; pip install 'mdnb[simulate]'")
-    import openmm.app
-
-    from mdnb.sources.simulate import create_system
-
-    pdb = openmm.app.PDBFile(str(packaged.folder / f"{packaged.name}.pdb"))
-    system = create_system(packaged.name, pdb.topology)
-    masses = [system.getParticleMass(i)._value for i in range(system.getNumParticles())]
-    assert np.allclose(masses, packaged.masses)
-    assert system.getNumConstraints() == packaged.record["n_constraints"]
-    made = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
-    n_frames = len(packaged.replicas[0]["chunk"].positions)
-    frames = np.linspace(0, n_frames - 1, 6 if len(masses) < 50 else 2, dtype=int)
-    return made, frames
-
-
-def energy_and_forces(context, positions):
-    context.setPositions(positions)
-    state = context.getState(energy=True, forces=True)
-    return state.getPotentialEnergy()._value, np.array(state.getForces(asNumpy=True)._value)
-
-
-def test_forces_are_those_of_the_force_field(packaged, context):
-    """Within the rounding: 1 kJ/mol/nm of the forces, and 1e-5 nm of the positions times stiff bonds.
-
-    A bond of 500,000 kJ/mol/nm^2 turns 0.5e-5 nm of each end into about 5 kJ/mol/nm. Measured: root mean square 1.5, largest 8 kJ/mol/nm, where forces
-    are about 850; energies to 0.05 (alanine dipeptide) and 0.22 kJ/mol (chignolin, simulated in single precision).
-    """
-    made, frames = context
-    for replica in packaged.replicas[:: 1 if len(packaged.masses) < 50 else 4]:
-        for frame in frames:
-            positions = replica["chunk"].positions[frame].astype(np.float64)
-            energy, forces = energy_and_forces(made, positions)
-            difference = forces - replica["chunk"].forces[frame]
-            assert np.sqrt((difference**2).mean()) < 2.5
-            assert np.abs(difference).max() < 15.0
-            assert np.sqrt((forces**2).mean()) > 300
-            assert abs(energy - replica["potential"][frame]) < 0.5
-
-
-def test_forces_are_the_gradient_of_the_energy(packaged, context):
-    """Along random directions, by central differences, against the packaged forces; measured: to 3 kJ/mol/nm."""
-    made, frames = context
-    random = np.random.default_rng(0)
-    for replica in packaged.replicas[:: 4 if len(packaged.masses) < 50 else 6]:
-        for frame in frames[:2]:
-            chunk = replica["chunk"]
-            positions, forces = chunk.positions[frame].astype(np.float64), chunk.forces[frame].astype(np.float64)
-            direction = random.normal(size=positions.shape)
-            direction /= np.linalg.norm(direction)
-            step = 1e-4
-            above, below = (energy_and_forces(made, positions + sign * step * direction)[0] for sign in (1, -1))
-            slope = -(above - below) / (2 * step)
-            assert slope == pytest.approx((forces * direction).sum(), abs=6)

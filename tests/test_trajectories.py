@@ -1,271 +1,15 @@
 """Loading: what is opened, what is refused and with which sentence, and which frames come out."""
 
-import dataclasses
-import subprocess
-import sys
-
 import h5py
 import mdtraj
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writers import WRITERS, write_dcd, write_npz, write_trr, write_xtc
+from writers import write_npz, write_xtc
 
 import mdnb
 from mdnb.errors import DataError, MdnbError, SpecError
-from mdnb.trajectories import SUFFIXES
-
-
-@pytest.fixture(scope="module")
-def folder(sample, tmp_path_factory):
-    """A folder of intact files."""
-    made = tmp_path_factory.mktemp("trajectories")
-    for suffix in ("xtc", "trr", "dcd", "npz"):
-        WRITERS[suffix](made / f"a.{suffix}", sample)
-    return made
-
-
-# --- what is refused ------------------------------------------------------------------------------------------------
-
-
-class TestRefusals:
-    def test_no_such_file(self, pdb, tmp_path):
-        with pytest.raises(DataError, match=r"no such file: .*nowhere\.xtc; give the path of a trajectory, or a patt"):
-            mdnb.load(tmp_path / "nowhere.xtc", top=pdb)
-        with pytest.raises(DataError, match=r"no such topology file: .*nowhere\.pdb"):
-            mdnb.load(mdnb.example().frames([0]), top=tmp_path / "nowhere.pdb")
-
-    @pytest.mark.parametrize("kind", [str, lambda path: path])
-    def test_a_pattern_that_matches_nothing(self, pdb, tmp_path, kind):
-        with pytest.raises(DataError, match=r"no file matches '.*run-\*\.xtc' in "):
-            mdnb.load(kind(tmp_path / "run-*.xtc"), top=pdb)
-
-    @pytest.mark.parametrize("nothing", [[], None, 5])
-    def test_no_files(self, pdb, nothing):
-        with pytest.raises(DataError, match=r"path, a pattern such as 'runs/\*\.xtc', or a list of them"):
-            mdnb.load(nothing, top=pdb)
-
-    def test_something_else(self, alanine):
-        with pytest.raises(DataError, match=r"got 'Trajectories' as a trajectory, expected a path or an mdtraj"):
-            mdnb.load(alanine)
-
-    def test_a_folder(self, folder, pdb):
-        with pytest.raises(DataError, match=r"is a folder; give its files"):
-            mdnb.load(folder, top=pdb)
-
-    def test_unknown_suffix(self, pdb, tmp_path):
-        (tmp_path / "a.xtx").write_bytes(b"something")
-        with pytest.raises(SpecError, match=r"unknown trajectory format '\.xtx': did you mean '\.xtc'\?"):
-            mdnb.load(tmp_path / "a.xtx", top=pdb)
-
-    @pytest.mark.parametrize("suffix", [suffix for suffix in SUFFIXES if suffix != ".ent"])
-    def test_empty_file(self, pdb, tmp_path, suffix):
-        (tmp_path / f"a{suffix}").touch()
-        with pytest.raises(DataError, match=rf"a\{suffix} is empty \(0 bytes\); was it copied completely\?"):
-            mdnb.load(tmp_path / f"a{suffix}", top=pdb)
-
-    @pytest.mark.parametrize("suffix", SUFFIXES)
-    def test_wrong_suffix(self, folder, pdb, tmp_path, suffix):
-        source = folder / ("a.xtc" if suffix != ".xtc" else "a.dcd")
-        (tmp_path / f"a{suffix}").write_bytes(source.read_bytes())
-        said = r"does not start|is it one\?|is the file complete\?|damaged"
-        with pytest.raises(DataError, match=rf"a\{suffix}.*({said})"):
-            mdnb.load(tmp_path / f"a{suffix}", top=pdb)
-
-    def test_another_number_of_atoms(self, folder, chignolin):
-        for suffix in ("xtc", "trr", "dcd", "npz"):
-            said = (
-                rf"a\.{suffix}: it has 22 atoms, its topology has 166; give the topology of the atoms that were written"
-            )
-            with pytest.raises(DataError, match=said):
-                mdnb.load(folder / f"a.{suffix}", top=chignolin.topology)
-
-    def test_no_topology(self, folder):
-        with pytest.raises(DataError, match=r"a\.xtc holds no topology; give top='system\.pdb'"):
-            mdnb.load(folder / "a.xtc")
-
-    @pytest.mark.parametrize("suffix", ["pdb", "gro", "psf", "prmtop", "cif", "xyz"])
-    @pytest.mark.parametrize("content", [b"hello\nworld\n", bytes(range(256))])
-    def test_topology_that_is_none(self, folder, tmp_path, suffix, content):
-        (tmp_path / f"top.{suffix}").write_bytes(content)
-        with pytest.raises(DataError, match=rf"top\.{suffix} cannot be read as a topology: .*; expected PDB, GRO"):
-            mdnb.load(folder / "a.xtc", top=tmp_path / f"top.{suffix}")
-
-    def test_empty_selection(self, folder, pdb):
-        for selection in ("name ZZ", []):
-            with pytest.raises(DataError, match=r"the selection .* holds none of the 22 atoms"):
-                mdnb.load(folder / "a.xtc", top=pdb, selection=selection)
-
-    @pytest.mark.parametrize("selection", ["name CA and", "resid 1-3 :CA", "garbage", "", "(name CA"])
-    def test_selection_in_another_language(self, folder, pdb, selection):
-        with pytest.raises(DataError, match=r"is not in mdtraj's language .* try 'protein', 'name CA' or"):
-            mdnb.load(folder / "a.xtc", top=pdb, selection=selection)
-
-    @pytest.mark.parametrize("selection", [[0, 22], [-1], [0.5], np.ones(22, bool), None])
-    def test_selection_by_wrong_numbers(self, folder, pdb, selection):
-        with pytest.raises(DataError, match="the selection must hold atom indices from 0 to 21"):
-            mdnb.load(folder / "a.xtc", top=pdb, selection=selection)
-
-    def test_selection_twice(self, folder, pdb):
-        with pytest.raises(DataError, match="the selection names an atom twice"):
-            mdnb.load(folder / "a.xtc", top=pdb, selection=[1, 2, 1])
-
-    @pytest.mark.parametrize("stride", [0, -1, 1.0, True, "2"])
-    def test_stride(self, folder, pdb, stride):
-        with pytest.raises(DataError, match=r"stride = .*: expected a whole number of at least 1"):
-            mdnb.load(folder / "a.xtc", top=pdb, stride=stride)
-
-    @pytest.mark.parametrize("time_step", [0, -1.0, float("nan"), float("inf")])
-    def test_time_step(self, folder, pdb, time_step):
-        with pytest.raises(DataError, match=r"time_step = .*: expected the time between frames in ps, above 0"):
-            mdnb.load(folder / "a.xtc", top=pdb, time_step=time_step)
-
-    def test_chunk_size(self, alanine):
-        for size in (0, -1):
-            with pytest.raises(DataError, match=rf"got chunks of {size} frames, expected at least 1"):
-                list(alanine.chunks(size))
-
-    @pytest.mark.parametrize("what", ["velocities", "forces"])
-    def test_missing_velocities_and_forces(self, folder, pdb, what):
-        with pytest.raises(DataError, match=rf"a\.xtc has no {what}; write them to TRR, .* or leave {what} out"):
-            next(mdnb.load(folder / "a.xtc", top=pdb).chunks(**{what: True}))
-
-    def test_frames(self, alanine):
-        for wrong in (6000, -6001):
-            with pytest.raises(DataError, match=rf"frame {wrong} does not exist; there are 6,?000 \(0 to 5,?999\)"):
-                alanine.frames([5, wrong])
-        for wrong in ([], [0.5], slice(10, 5), np.ones(6000, bool)):
-            with pytest.raises(DataError, match="expected at least one whole number"):
-                alanine.frames(wrong)
-        with pytest.raises(DataError, match="holds none of the 2 trajectories"):
-            alanine[2:]
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("what", ["positions", "velocities", "forces"])
-def test_not_finite(sample, pdb, tmp_path, what, value):
-    broken = {name: getattr(sample, name).copy() for name in ("positions", "velocities", "forces", "time")}
-    broken[what][17, 3, 1] = value
-    np.savez(tmp_path / "a.npz", **broken)
-    loaded = mdnb.load(tmp_path / "a.npz", top=pdb)
-    with pytest.raises(DataError, match=rf"a\.npz: {what} of frame 17 hold NaN or infinite numbers: the simulation"):
-        list(loaded.chunks(4, velocities=True, forces=True))
-    list(mdnb.load(tmp_path / "a.npz", top=pdb, stride=2).chunks(4, velocities=True, forces=True))  # 17 is left out
-    if what == "positions":
-        with pytest.raises(DataError, match="positions of frame 17 hold NaN"):
-            mdnb.featurize(loaded, "torsions")
-
-
-def test_not_finite_in_a_binary_format(sample, pdb, tmp_path):
-    positions = sample.positions.copy()
-    positions[4, 0, 0] = np.nan
-    broken = dataclasses.replace(sample, positions=positions)
-    for suffix, write in (("trr", write_trr), ("dcd", write_dcd)):
-        write(tmp_path / f"a.{suffix}", broken)
-        with pytest.raises(DataError, match="positions of frame 4 hold NaN"):
-            list(mdnb.load(tmp_path / f"a.{suffix}", top=pdb).chunks())
-
-
-# --- cut and damaged files ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("suffix", ["xtc", "trr"])
-def test_truncated_anywhere(folder, pdb, tmp_path, suffix):
-    """Every cut that is not between two frames is refused, and the whole frames before it can be had."""
-    whole = (folder / f"a.{suffix}").read_bytes()
-    reference = mdnb.load(folder / f"a.{suffix}", top=pdb)
-    positions = reference.frames(slice(None)).xyz
-    path, cuts = tmp_path / f"a.{suffix}", np.unique(np.linspace(1, len(whole) - 1, 60, dtype=int))
-    n_refused = 0
-    for cut in cuts:
-        path.write_bytes(whole[:cut])
-        try:
-            rest = mdnb.load(path, top=pdb)
-        except DataError as error:
-            assert f"a.{suffix}: it is truncated: " in str(error)
-            assert "allow_truncated=True" in str(error)
-            n_refused += 1
-            n_whole = int(str(error).split(" whole frames")[0].split()[-1])
-            if n_whole == 0:
-                with pytest.raises(DataError, match="it holds no whole frame"):
-                    mdnb.load(path, top=pdb, allow_truncated=True)
-                continue
-            rest = mdnb.load(path, top=pdb, allow_truncated=True)
-            assert rest.n_frames == n_whole
-            assert "truncated" in repr(rest)
-        assert np.array_equal(rest.frames(slice(None)).xyz, positions[: rest.n_frames])
-    assert n_refused >= len(cuts) - 2
-
-
-def test_truncated_dcd(folder, pdb, tmp_path):
-    whole, path = (folder / "a.dcd").read_bytes(), tmp_path / "a.dcd"
-    for cut in (len(whole) - 1, len(whole) // 2):
-        path.write_bytes(whole[:cut])
-        with pytest.raises(DataError, match=r"it is truncated: its header claims 30 frames, \d+ are whole"):
-            mdnb.load(path, top=pdb)
-        rest = mdnb.load(path, top=pdb, allow_truncated=True)
-        expected = mdnb.load(folder / "a.dcd", top=pdb).frames(slice(0, rest.n_frames)).xyz
-        assert np.array_equal(rest.frames(slice(None)).xyz, expected)
-    for cut in (3, 50, 200):
-        path.write_bytes(whole[:cut])
-        with pytest.raises(DataError, match=r"a\.dcd.*(is it one|is the file complete)\?"):
-            mdnb.load(path, top=pdb)
-
-
-@pytest.mark.parametrize("cut", [3, 10, 300, 5000, -1])
-@pytest.mark.parametrize("suffix", ["npz", "h5md", "nc"])
-def test_truncated_containers(sample, pdb, tmp_path, suffix, cut):
-    WRITERS[suffix](tmp_path / f"whole.{suffix}", sample)
-    path = tmp_path / f"a.{suffix}"
-    path.write_bytes((tmp_path / f"whole.{suffix}").read_bytes()[:cut])
-    with pytest.raises(DataError, match=rf"a\.{suffix} cannot be read as \.{suffix}: .*is the file complete\?"):
-        mdnb.load(path, top=pdb)
-
-
-def test_damaged_middle(folder, pdb, tmp_path):
-    for suffix in ("xtc", "trr"):
-        content = bytearray((folder / f"a.{suffix}").read_bytes())
-        middle = content.index(content[:8], len(content) // 2)  # the mark and the number of atoms of a frame
-        content[middle : middle + 4] = b"\0\0\0\0"
-        (tmp_path / f"a.{suffix}").write_bytes(content)
-        with pytest.raises(DataError, match="does not start .*; the file is damaged"):
-            mdnb.load(tmp_path / f"a.{suffix}", top=pdb)
-
-
-FUZZ = """
-import sys, numpy as np, mdnb
-from pathlib import Path
-source, top, work, seed = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
-content, random = source.read_bytes(), np.random.default_rng(seed)
-refused = 0
-for number in range(300):
-    damaged = bytearray(content)
-    start = content.index(content[:8], random.integers(0, len(content) - 2000))  # of a frame
-    width = 100 if number % 3 else 400  # its header, or what it holds too
-    for at in start + random.integers(0, width, random.integers(1, 4)):
-        damaged[at] = random.choice([0, 1, 0x7F, 0x80, 0xFF, int(random.integers(256))])
-    work.write_bytes(damaged)
-    print(number, flush=True)
-    try:
-        loaded = mdnb.load(work, top=top)
-        n_frames = sum(len(chunk.positions) for chunk in loaded.chunks(7))
-        assert n_frames == loaded.n_frames
-    except mdnb.errors.DataError:
-        refused += 1
-print("refused", refused)
-"""
-
-
-@pytest.mark.parametrize("suffix", ["xtc", "trr"])
-def test_damaged_files_neither_crash_nor_hang(folder, pdb, tmp_path, suffix):
-    """In a process of its own, since what is held here is that it survives."""
-    arguments = [str(folder / f"a.{suffix}"), str(pdb), str(tmp_path / f"a.{suffix}"), "7"]
-    command = [sys.executable, "-W", "ignore", "-c", FUZZ, *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert answer.returncode == 0, (answer.returncode, answer.stdout[-50:], answer.stderr[-2000:])
-    assert int(answer.stdout.split()[-1]) > 50
-
 
 # --- what comes out -------------------------------------------------------------------------------------------------
 
@@ -295,6 +39,13 @@ def test_formats_can_be_mixed(folder, pdb):
     assert not loaded.has_velocities
     assert loaded[1].has_velocities
     assert loaded[-1].names == ("a",)
+
+
+def test_uneven_frames_have_no_time_step(alanine):
+    frames = alanine.frames([0, 1, 2, 500])
+    assert np.isnan(mdnb.load(frames).time_step)
+    assert mdnb.load(frames[:3]).time_step == 2.0
+    assert mdnb.load(frames, time_step=2.0).time_step == 2.0
 
 
 def test_memory(alanine, chunk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ import numpy as np
 from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 from mdtraj.utils import box_vectors_to_lengths_and_angles
 
+from mdnb.formats import Frames
 from mdnb.formats.topology_json import topology_to_json
 
 
@@ -93,6 +95,14 @@ def read_mdanalysis(path: Path, n_atoms: int) -> dict[str, np.ndarray]:
         if step.triclinic_dimensions is not None:
             found["box"].append(step.triclinic_dimensions / 10)
     return {name: np.array(values) for name, values in found.items() if values}
+
+
+def everything(trajectories, size=None):
+    """Return name -> array of all frames, read in chunks of a size."""
+    wish = {"velocities": trajectories.has_velocities, "forces": trajectories.has_forces}
+    chunks = list(trajectories.chunks(size, **wish))
+    names = [field.name for field in fields(Frames) if getattr(chunks[0], field.name) is not None]
+    return {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names}
 
 
 WRITERS = {

@@ -9,8 +9,9 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features, Featurizer, make_featurizer
+from mdnb.loading import load
 from mdnb.progress import progress_bar
-from mdnb.trajectories import Trajectories, load
+from mdnb.trajectories import Trajectories
 
 __all__ = ["featurize"]
 

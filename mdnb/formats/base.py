@@ -75,12 +75,14 @@ class TrajectoryFile(ABC):
 
     @property
     def time_step(self) -> float:
-        """Time between the first two frames in ps, NaN when unknown."""
+        """Time between frames in ps, NaN when unknown or when the frames are not evenly spaced."""
         if self.n_frames < 2:
             return float("nan")
         none = np.empty(0, int)
-        times = [self.read(i, i + 1, 1, none, False, False).time[0] for i in (0, 1)]
-        return float(times[1] - times[0])
+        some = (0, 1, self.n_frames - 1)
+        first, second, last = (float(self.read(i, i + 1, 1, none, False, False).time[0]) for i in some)
+        mean = (last - first) / (self.n_frames - 1)
+        return second - first if abs(second - first - mean) <= 0.05 * abs(mean) else float("nan")
 
     def error(self, what: str) -> DataError:
         """Return a DataError that starts with the file's name."""

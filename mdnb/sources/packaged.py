@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mdnb.errors import unknown_name
-from mdnb.trajectories import Trajectories, load
+from mdnb.loading import load
+from mdnb.trajectories import Trajectories
 
 __all__ = ["EXAMPLES", "example", "example_record"]
 

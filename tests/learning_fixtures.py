@@ -54,7 +54,9 @@ def family_features(family: str) -> mdnb.Features:
     return features("torsions" if family_spec(family).supervised else "internal-coordinates")
 
 
-def fit_family(family: str, *, seed: int = 0, epochs: int = 5, data: mdnb.Features | None = None, **options) -> mdnb.Run:
+def fit_family(
+    family: str, *, seed: int = 0, epochs: int = 5, data: mdnb.Features | None = None, **options
+) -> mdnb.Run:
     """Train a small model of a family on real data."""
     spec = family_spec(family)
     training = mdnb.Training(epochs=epochs, seed=seed, **FAST)

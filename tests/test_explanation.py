@@ -158,9 +158,7 @@ def test_expected_gradients_are_near_shapley_values(network, truth):
 
 def test_permutation_is_shapley_values(network, truth):
     run, data, frames, background = network
-    explanation = mdnb.explain(
-        run, data, frames=frames[:10], background=background, output=1, method="permutation"
-    )
+    explanation = mdnb.explain(run, data, frames=frames[:10], background=background, output=1, method="permutation")
     assert np.corrcoef(explanation.values.ravel(), truth[3][:10].ravel())[0, 1] > 0.99
     assert explanation.additivity_error() < 0.01
 

@@ -217,7 +217,9 @@ class TestFreeEnergy:
         assert z[middle, near[1]] - z[middle, near[0]] == pytest.approx(expected, rel=0.1)
 
     def test_empty_bins_are_left_out(self):
-        z = np.array(figures.free_energy_figure(np.array([0, 1.0]), np.array([0, 1.0]), ("a", "b"), 300, bins=2).data[0].z)
+        z = np.array(
+            figures.free_energy_figure(np.array([0, 1.0]), np.array([0, 1.0]), ("a", "b"), 300, bins=2).data[0].z
+        )
         assert np.isnan(z.astype(float)).sum() == 2
 
 
@@ -226,7 +228,9 @@ class TestChecks:
         generated = mdnb.generate(trained("VAE"), 200, reference=trajectories())
         (bars,) = figures.checks_figure({"VAE": generated}).data
         assert list(bars.x) == ["bonds", "angles", "clashes", "chirality", "all"]
-        assert list(bars.y) == pytest.approx([*(one.mean() for one in generated.checks.values()), generated.valid.mean()])
+        assert list(bars.y) == pytest.approx(
+            [*(one.mean() for one in generated.checks.values()), generated.valid.mean()]
+        )
 
     def test_unchecked_is_an_error(self):
         with pytest.raises(DataError, match="VAE was not checked"):

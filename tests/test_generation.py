@@ -131,6 +131,23 @@ def test_a_bent_angle_is_caught(real, limits):
     assert not passed["angles"].any()
 
 
+@pytest.mark.xfail(strict=True, reason="no check looks at peptide bonds: one twisted by 90 degrees passes all four")
+def test_a_twisted_peptide_bond_is_caught(real, limits):
+    topology = real[1].topology
+    c, n = atom(real[1], "ALA2-C"), atom(real[1], "NME3-N")
+    moved = [one.index for one in topology.atoms if one.residue.index == 2 and one.name != "N"]
+
+    def twist(xyz):
+        axis = xyz[:, n] - xyz[:, c]
+        axis = (axis / np.linalg.norm(axis, axis=1, keepdims=True))[:, None]
+        arms = xyz[:, moved] - xyz[:, [n]]
+        xyz[:, moved] = xyz[:, [n]] + (arms * axis).sum(-1, keepdims=True) * axis + np.cross(axis, arms)
+        return xyz
+
+    passed = check_structures(changed(real[1], twist), limits)
+    assert np.logical_and.reduce(list(passed.values())).mean() < 0.05
+
+
 def test_positions_that_are_not_numbers_fail(real, limits):
     def spoil(xyz):
         xyz[:, 4] = np.nan
@@ -269,7 +286,7 @@ def test_a_run_on_other_features():
 
 def test_jensen_shannon_by_hand():
     first = np.array([[-90.0, -90.0]] * 3 + [[90.0, 90.0]])
-    second = np.array([[-90.0, -90.0]] + [[90.0, -90.0]])
+    second = np.array([[-90.0, -90.0], [90.0, -90.0]])
     p, q = np.array([0.75, 0, 0.25, 0]), np.array([0.5, 0, 0, 0.5])
     assert jensen_shannon(first, second, bins=2) == pytest.approx(jensenshannon(p, q))
     middle = (p + q) / 2
@@ -301,7 +318,9 @@ def test_floor_is_the_mean_of_successive_parts():
 def test_ramachandran_is_that_of_the_torsions(real):
     angles = np.radians(ramachandran(trajectories().frames(np.arange(50))))
     values = features().values[:50]
-    expected = np.stack([np.sin(angles[:, 0]), np.cos(angles[:, 0]), np.sin(angles[:, 1]), np.cos(angles[:, 1])], axis=1)
+    expected = np.stack(
+        [np.sin(angles[:, 0]), np.cos(angles[:, 0]), np.sin(angles[:, 1]), np.cos(angles[:, 1])], axis=1
+    )
     assert values == pytest.approx(expected, abs=1e-5)
     with pytest.raises(DataError, match="no residue has both phi and psi"):
         ramachandran(real[0].atom_slice([0, 1, 2, 3]))

@@ -83,7 +83,8 @@ def run(name, out, monkeypatch, **more):
 
 def test_outside_finds_what_a_browser_would_fetch():
     html = (
-        "<link rel=stylesheet href='https://a/b.css'><script src='//cdn/x.js'></script><img src='data:image/png;base64,x'>"
+        "<link rel=stylesheet href='https://a/b.css'><script src='//cdn/x.js'></script>"
+        "<img src='data:image/png;base64,x'>"
         "<style>@font-face{src:url(http://c/d.woff)} @import 'e.css';</style><a href='https://not-fetched'>x</a>"
         "<script>const text = '<img src=https://in-a-string>'</script>"
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+import mdnb
 from mdnb.scores import Score, class_scores, real_scores, verdict
 
 
@@ -118,6 +119,25 @@ class TestVerdict:
         scores = [class_scores(LABELS, guess, WHERE)["accuracy"] for guess in (first, second)]
         assert scores[0].high > scores[1].low
         assert "beats the best baseline" in verdict({"a": {"accuracy": scores[0]}, "b": {"accuracy": scores[1]}})
+
+    def test_equally_good_models_seldom_beat_each_other(self):
+        rng = np.random.default_rng(0)
+        trajectory, truth, n_draws = np.repeat([0, 1], 2000), np.zeros(4000, int), 100
+        claims = 0
+        for _ in range(n_draws):
+            models = {
+                name: class_scores(truth, (correlated(rng, 2, 2000, 20) > 0.8416).ravel().astype(int), trajectory)
+                for name in ("linear", "CNN")
+            }
+            claims += verdict(models).count("accuracy: the CNN") and " beats " in verdict(models).splitlines()[0]
+        assert claims / n_draws <= 0.1
+
+    def test_scores_of_a_loaded_run_can_be_judged(self, tmp_path):
+        from learning_fixtures import features, trained
+
+        run = trained("CNN")
+        loaded = mdnb.Run.load(run.save(tmp_path / "run"))
+        assert verdict(mdnb.baselines(loaded, features(), "basin")) == verdict(mdnb.baselines(run, features(), "basin"))
 
     def test_a_small_error_wins(self):
         rng = np.random.default_rng(0)

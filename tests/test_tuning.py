@@ -144,7 +144,9 @@ def test_ctrl_c_ends_the_search_and_keeps_the_finished_trials(tmp_path, monkeypa
 
 
 def test_trials_that_fail_are_left_out(monkeypatch):
-    monkeypatch.setattr(Predictor, "losses", lambda self, batch, group: {"loss": self.score(batch.x).sum() * float("nan")})
+    monkeypatch.setattr(
+        Predictor, "losses", lambda self, batch, group: {"loss": self.score(batch.x).sum() * float("nan")}
+    )
     with pytest.raises(TrainingError, match="none of the 2 trials finished"):
         tune(2)
 

@@ -206,6 +206,7 @@ class Run:
         check_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        temporary.chmod(0o755)  # mkdtemp makes it for the owner alone
         try:
             tensors = {f"model.{name}": value.contiguous() for name, value in self.model.state_dict().items()}
             arrays = {"scaler.mean": self.scaler.mean, "scaler.scale": self.scaler.scale, "reference": self.reference}

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 
 __all__ = ["Score", "class_scores", "real_scores", "verdict"]
 
@@ -19,7 +21,7 @@ class Score:
     metric : str
     value : float
     low, high : float
-        95% interval by bootstrap over blocks of successive samples.
+        95% interval by bootstrap over blocks of successive samples, widened for the small number of blocks.
     draws : tuple of float
         The value in each bootstrap draw. Scores on the same test samples use the same draws, so that their
         difference has an interval of its own.
@@ -77,7 +79,7 @@ def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarra
 
 
 def _with_intervals(
-    metrics: dict[str, Callable[[np.ndarray], float]], trajectory: np.ndarray, n_blocks: int = 20, n_draws: int = 200
+    metrics: dict[str, Callable[[np.ndarray], float]], trajectory: np.ndarray, n_blocks: int = 20, n_draws: int = 500
 ) -> dict[str, Score]:
     """Evaluate each metric on all samples and on resampled blocks.
 
@@ -96,11 +98,15 @@ def _with_intervals(
     rng = np.random.default_rng(0)
     draws = [np.concatenate([blocks[i] for i in rng.integers(len(blocks), size=len(blocks))]) for _ in range(n_draws)]
     everything = np.arange(len(trajectory))
+    # A bootstrap of few blocks is too narrow, by the variance's factor and by the tails of Student's t.
+    n = len(blocks)
+    widen = float(student.ppf(0.975, n - 1) / norm.ppf(0.975) * np.sqrt(n / (n - 1))) if n > 1 else 1.0
     result = {}
     for name, metric in metrics.items():
-        drawn = [metric(draw) for draw in draws]
+        value = metric(everything)
+        drawn = value + widen * (np.array([metric(draw) for draw in draws]) - value)
         low, high = np.percentile(drawn, [2.5, 97.5])
-        result[name] = Score(name, metric(everything), float(low), float(high), tuple(drawn))
+        result[name] = Score(name, value, float(low), float(high), tuple(drawn.tolist()))
     return result
 
 

@@ -13,7 +13,7 @@ from mdnb.features.distances import _within_bonds
 __all__ = ["CHECKS", "Limits", "check_structures"]
 
 #: What is checked, in the order of the columns.
-CHECKS = ("bonds", "angles", "clashes", "chirality")
+CHECKS = ("bonds", "angles", "peptide bonds", "clashes", "chirality")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class Limits:
     angles : (n_angles, 3) int array
     angle_range : (n_angles, 2) array
         Smallest and largest angle in radian, widened by 10 degrees.
+    amides : (n_amides, 4) int array
+        The torsion omega of each peptide bond, by its heavy atoms.
+    twist : (n_amides,) array
+        Largest deviation of omega from the plane, in radian, widened by 10 degrees; at most 60.
+    cis : (n_amides,) bool array
+        Whether it was ever cis.
     pairs : (n_pairs, 2) int array
         Atoms more than three bonds apart.
     nearest : (n_pairs,) array
@@ -43,6 +49,9 @@ class Limits:
     bond_range: np.ndarray
     angles: np.ndarray
     angle_range: np.ndarray
+    amides: np.ndarray
+    twist: np.ndarray
+    cis: np.ndarray
     pairs: np.ndarray
     nearest: np.ndarray
     centres: np.ndarray
@@ -75,6 +84,8 @@ class Limits:
         ).reshape(-1, 4)
         lengths = mdtraj.compute_distances(structures, bonds, periodic=False)
         bends = mdtraj.compute_angles(structures, angles, periodic=False) if len(angles) else np.zeros((1, 0))
+        amides = _amides(topology, neighbours, heavy)
+        twist, cis = _twist(structures, amides)
         radii = np.array([atom.element.radius if atom.element else 0.15 for atom in topology.atoms])
         for a, b in topology.bonds:  # a hydrogen that can make a hydrogen bond comes far nearer than others
             for hydrogen, other in ((a, b), (b, a)):
@@ -90,6 +101,9 @@ class Limits:
             bond_range=np.stack([0.9 * lengths.min(0), 1.1 * lengths.max(0)], axis=1),
             angles=angles,
             angle_range=np.stack([bends.min(0) - np.radians(10), bends.max(0) + np.radians(10)], axis=1),
+            amides=amides,
+            twist=np.minimum(twist.max(0) + np.radians(10), np.radians(60)),
+            cis=np.asarray(cis.any(0)),
             pairs=pairs,
             nearest=np.minimum(0.9 * nearest, 0.75 * (radii[pairs[:, 0]] + radii[pairs[:, 1]])),
             centres=centres,
@@ -106,6 +120,8 @@ def check_structures(structures: mdtraj.Trajectory, limits: Limits) -> dict[str,
         angles = mdtraj.compute_angles(part, limits.angles, periodic=False) if len(limits.angles) else None
         inside = np.ones(part.n_frames, bool) if angles is None else _inside(angles, limits.angle_range)
         passed["angles"].append(inside)
+        twist, cis = _twist(part, limits.amides)
+        passed["peptide bonds"].append(((twist <= limits.twist) & (limits.cis | ~cis)).all(1))
         distances = mdtraj.compute_distances(part, limits.pairs, periodic=False)
         passed["clashes"].append((distances >= limits.nearest).all(1))
         hands = np.sign(_volumes(part.xyz, limits.centres))
@@ -115,6 +131,31 @@ def check_structures(structures: mdtraj.Trajectory, limits: Limits) -> dict[str,
 
 def _inside(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     return np.asarray(((values >= limits[:, 0]) & (values <= limits[:, 1])).all(1))
+
+
+def _amides(topology: mdtraj.Topology, neighbours: dict[int, list[int]], heavy: set[int]) -> np.ndarray:
+    """Return the atoms of each torsion about a bond between N and a C with a terminal O, (n_amides, 4)."""
+    element = {atom.index: atom.element.symbol if atom.element else "" for atom in topology.atoms}
+    rows = []
+    for pair in topology.bonds:
+        for c, n in (pair, pair[::-1]):
+            if (element[c.index], element[n.index]) != ("C", "N"):
+                continue
+            others = [i for i in neighbours[c.index] if i in heavy and i != n.index]
+            oxygens = [i for i in others if element[i] == "O" and len(neighbours[i]) == 1]
+            before = [i for i in others if i not in oxygens]
+            after = sorted(i for i in neighbours[n.index] if i in heavy and i != c.index)
+            if oxygens and before and after:
+                rows.append((before[0], c.index, n.index, after[0]))
+    return np.array(rows, int).reshape(-1, 4)
+
+
+def _twist(structures: mdtraj.Trajectory, amides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far each peptide bond is from flat, in radian, and whether it is cis, (n_frames, n_amides) each."""
+    if not len(amides):
+        return np.zeros((structures.n_frames, 0)), np.zeros((structures.n_frames, 0), bool)
+    omega = np.abs(mdtraj.compute_dihedrals(structures, amides, periodic=False))
+    return np.minimum(omega, np.pi - omega), omega < np.pi / 2
 
 
 def _volumes(positions: np.ndarray, centres: np.ndarray) -> np.ndarray:

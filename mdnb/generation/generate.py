@@ -32,7 +32,7 @@ class Generated:
     structures : mdtraj.Trajectory
         Superposed on the first frame of the training data.
     checks : dict of (n_structures,) bool arrays
-        ``bonds, angles, clashes, chirality``: True where passed; empty when no reference was given.
+        ``bonds, angles, peptide bonds, clashes, chirality``: True where passed; empty when no reference was given.
     family : str
     seed : int
     """

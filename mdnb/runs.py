@@ -76,6 +76,8 @@ class Run:
         First frame of the data in nm.
     train_frames, test_frames : int array
         Frames of the training and the test part, in the features it was trained on.
+    examples : (n_examples, *shape) array
+        Up to 1,000 training frames in their own units, evenly spaced: what real frames look like.
     """
 
     spec: ModelSpec
@@ -95,6 +97,7 @@ class Run:
     reference: np.ndarray
     train_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     test_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    examples: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
     @property
     def family(self) -> str:
@@ -210,7 +213,7 @@ class Run:
         try:
             tensors = {f"model.{name}": value.contiguous() for name, value in self.model.state_dict().items()}
             arrays = {"scaler.mean": self.scaler.mean, "scaler.scale": self.scaler.scale, "reference": self.reference}
-            arrays |= {"train_frames": self.train_frames, "test_frames": self.test_frames}
+            arrays |= {name: getattr(self, name) for name in ("train_frames", "test_frames", "examples")}
             tensors |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
             save_file(tensors, temporary / "weights.safetensors")
             content = {
@@ -300,6 +303,7 @@ class Run:
             reference=tensors["reference"].numpy(),
             train_frames=tensors["train_frames"].numpy(),
             test_frames=tensors["test_frames"].numpy(),
+            examples=tensors["examples"].numpy(),
         )
 
     def __repr__(self) -> str:

@@ -116,6 +116,7 @@ def fit(
             reference=reference,
             train_frames=train_frames,
             test_frames=np.unique(samples.frames[split.test]),
+            examples=_examples(features, train_frames),
         )
         _train(run, data, split, out, callback)
         model.eval()
@@ -125,6 +126,12 @@ def fit(
     if out is not None:
         run.save(out)
     return run
+
+
+def _examples(features: Features, frames: np.ndarray) -> np.ndarray:
+    """Return up to 1,000 of the frames, or as many as make a million numbers."""
+    n = min(1000, len(frames), max(1, 1_000_000 // len(features.columns)))
+    return features.values[frames[np.linspace(0, len(frames) - 1, n).astype(int)]]
 
 
 @dataclass(frozen=True)

@@ -214,10 +214,12 @@ def test_saved_and_loaded_it_generates_the_same(run, tmp_path):
     assert np.array_equal(mdnb.generate(loaded, 20).structures.xyz, mdnb.generate(run, 20).structures.xyz)
 
 
-def test_without_a_reference_nothing_is_called_checked(run):
-    generated = mdnb.generate(run, 5)
-    assert generated.checks == {}
-    assert "not checked" in repr(generated)
+def test_without_a_reference_the_runs_own_examples_set_the_limits(run):
+    generated = mdnb.generate(run, 200)
+    by_all = mdnb.generate(run, 200, reference=trajectories())
+    assert list(generated.checks) == list(CHECKS)
+    assert generated.checks["bonds"].all()
+    assert 0 < generated.valid.mean() <= by_all.valid.mean() + 0.05
 
 
 def test_features_may_be_the_reference(run):

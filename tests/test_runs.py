@@ -28,7 +28,7 @@ def test_everything_comes_back(saved):
         assert getattr(loaded, name) == getattr(run, name), name
     for name in ("split", "provenance", "topology"):
         assert getattr(loaded, name) == json.loads(json.dumps(getattr(run, name))), name
-    for name in ("reference", "train_frames", "test_frames"):
+    for name in ("reference", "train_frames", "test_frames", "examples"):
         assert np.array_equal(getattr(loaded, name), getattr(run, name)), name
     assert np.array_equal(loaded.scaler.mean, run.scaler.mean)
     assert np.array_equal(loaded.predict(features()), run.predict(features()))

@@ -32,7 +32,7 @@ class Generated:
     structures : mdtraj.Trajectory
         Superposed on the first frame of the training data.
     checks : dict of (n_structures,) bool arrays
-        ``bonds, angles, peptide bonds, clashes, chirality``: True where passed; empty when no reference was given.
+        ``bonds, angles, peptide bonds, clashes, chirality``: True where passed.
     family : str
     seed : int
     """
@@ -48,8 +48,6 @@ class Generated:
     @property
     def valid(self) -> np.ndarray:
         """Which structures pass every check, (n_structures,)."""
-        if not self.checks:
-            return np.ones(len(self), bool)
         return np.logical_and.reduce([self.checks[name] for name in CHECKS])
 
     def only_valid(self) -> Generated:
@@ -76,8 +74,8 @@ class Generated:
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{name} {passed.mean():.1%}" for name, passed in self.checks.items())
-        total = f"; all checks {self.valid.mean():.1%}" if self.checks else "; not checked"
-        return f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})\n  {shares}{total}"
+        total = f"all checks {self.valid.mean():.1%}"
+        return f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})\n  {shares}; {total}"
 
 
 def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories | Features | None = None) -> Generated:
@@ -91,9 +89,8 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
         Number of structures.
     seed : int
     reference : Trajectories or Features, optional
-        Real structures that say what bonds, angles and contacts the checks allow. By default the single
-        reference structure stored in the run would be too narrow, so the checks are skipped; give the
-        training trajectories.
+        Real structures that say what bonds, angles and contacts the checks allow. By default the training
+        frames that the run keeps, up to 1,000; more frames know the limits better.
 
     Returns
     -------
@@ -122,8 +119,9 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
     values = run.scaler.inverse(model.sample(n, generator).numpy())
     structures = mdtraj.Trajectory(coordinates.rebuild(values).astype(np.float32), topology)
     structures.superpose(mdtraj.Trajectory(run.reference[None], topology))
-    checks: dict[str, np.ndarray] = {}
-    if reference is not None:
+    if reference is None:
+        real = mdtraj.Trajectory(coordinates.rebuild(run.examples).astype(np.float32), topology)
+    else:
         source = reference.source if isinstance(reference, Features) else reference
         if [atom.name for atom in source.topology.atoms] != [atom.name for atom in topology.atoms]:
             raise DataError(
@@ -131,5 +129,6 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
                 f"{topology.n_atoms}; give the training trajectories"
             )
         stride = max(1, source.n_frames // 5000)
-        checks = check_structures(structures, Limits.measure(source.frames(slice(None, None, stride))))
+        real = source.frames(slice(None, None, stride))
+    checks = check_structures(structures, Limits.measure(real))
     return Generated(structures, checks, run.family, seed)

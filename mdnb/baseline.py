@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mdnb.datasets import make_samples, split_samples
+from mdnb.datasets import digest, make_samples, split_samples
 from mdnb.errors import DataError
 from mdnb.features.base import Features
 from mdnb.runs import Run
@@ -47,6 +47,8 @@ def baselines(run: Run, features: Features, target: Any) -> dict[str, dict[str, 
     made = make_target(features, target)
     if (made.name, made.classes) != (run.target.name, run.target.classes):
         raise DataError(f"the {run.family} was trained on {run.target.name!r}, got the target {made.name!r}")
+    if digest(made.values) != data["sha256_of_labels"]:
+        raise DataError(f"these are not the labels that the {run.family} was trained on; scores would not compare")
     samples = make_samples(features, made, run.window)
     settings = run.training
     split = split_samples(samples, test=settings.test, validation=settings.validation, seed=settings.seed)

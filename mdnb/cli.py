@@ -1,4 +1,4 @@
-"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``."""
+"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``, ``mdnb bench``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdnb import __version__
-from mdnb.errors import MdnbError, MissingDependencyError
+from mdnb.errors import MdnbError, MissingDependencyError, SpecError
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 0, 1 for an error that is told in one sentence, 130 if interrupted."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         status: int = options.run(options)
     except MdnbError as error:
@@ -56,14 +56,58 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", default="report", metavar="DIR", help="folder of the report (default: report)")
     _add_parameters(report)
     report.set_defaults(run=_report)
+
+    bench = commands.add_parser("bench", help="measure mdnb beside other libraries on this machine")
+    kinds = bench.add_subparsers(required=True, metavar="WHAT")
+    features = kinds.add_parser("features", help="read and featurize beside mdtraj and MDAnalysis; some minutes, 3 GB")
+    for name, default, what in (
+        ("--frames", 20_000, "frames of 3,320 atoms"),
+        ("--small-frames", 250_000, "frames of 22 atoms"),
+        ("--rounds", 3, "runs of each contender"),
+    ):
+        features.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
+    features.set_defaults(run=_bench_features)
     return parser
 
 
 def _add_parameters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-p", "--parameter", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-        help="set a parameter of the notebook; repeat for more",
+        "-p", "--parameter", dest="parameters", action="append", default=[], metavar="NAME=VALUE",
+        help="set a parameter of the notebook, as NAME=VALUE or NAME VALUE; repeat for more",
     )  # fmt: skip
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with each ``-p NAME VALUE`` and ``-p NAME=VALUE`` as the one ``--parameter=NAME=VALUE``."""
+    rest = list(arguments)
+    joined: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        if word == "--" or (word == "lab" and not joined):  # what follows is not mdnb's
+            return [*joined, word, *rest]
+        if word not in ("-p", "--parameter"):
+            joined.append(word)
+            continue
+        text = rest.pop(0) if rest and not _is_option(rest[0]) else ""
+        if text and "=" not in text and rest and not _is_option(rest[0]):
+            text = f"{text}={rest.pop(0)}"
+        joined.append(f"--parameter={text}")
+    return joined
+
+
+def _is_option(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return word.startswith("-") and word != "-"
+    return False
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (sign and name):
+        raise SpecError(f"-p {text}: expected a name and a value, such as -p n_frames 10 or -p n_frames=10")
+    return name, value
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -73,9 +117,16 @@ def _report(options: argparse.Namespace) -> int:
 
     notebook = find_notebook(options.notebook)
     declared = declared_parameters(read_notebook(notebook), notebook.name)
-    values = parse_values(declared, options.parameters, notebook.name)
+    values = parse_values(declared, [_split(text) for text in options.parameters], notebook.name)
     written = report(notebook, values, options.out)
     print(f"Report: {written.html.resolve()}")
+    return 0
+
+
+def _bench_features(options: argparse.Namespace) -> int:
+    from mdnb.bench.features import bench_features
+
+    print(bench_features(options.frames, options.small_frames, options.rounds))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +100,11 @@ class Scaler:
     def inverse(self, values: np.ndarray) -> np.ndarray:
         """Return scaled values in their own units."""
         return np.asarray(values * self.scale + self.mean, np.float32)
+
+
+def digest(values: np.ndarray) -> str:
+    """Return a hash of numbers, by which the data of a run are known again."""
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def make_samples(features: Features, target: Target | None, window: Window) -> Samples:

@@ -187,12 +187,14 @@ def explain(
     DataError
         For frames that do not end a whole window, or features the model does not know.
     """
+    if not isinstance(run, Run):
+        raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
     run.check(features)
     if method not in METHODS:
         raise unknown_name("explanation method", method, METHODS)
     all_windows = run.samples(features).frames
-    if n < 1:
-        raise SpecError(f"n = {n}: expected at least 1 window to explain")
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise SpecError(f"n = {n!r}: expected the number of windows to explain, a whole number of at least 1")
     windows = _windows(run, features, all_windows, frames, n)
     behind, description = _background(run, features, all_windows, background, seed)
     number, name = _output(run, features, windows, output)
@@ -342,7 +344,14 @@ def _background(
     run: Run, features: Features, all_windows: np.ndarray, given: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, str]:
     if given is not None:
-        chosen = np.asarray(given).reshape(-1, run.window.length)
+        chosen, length = np.asarray(given), run.window.length
+        fits = chosen.shape[1:] == (length,) if chosen.ndim == 2 else chosen.ndim == 1 and chosen.size % length == 0
+        if not (fits and chosen.size and np.issubdtype(chosen.dtype, np.integer)):
+            raise DataError(f"got background={given!r}, expected (n_background, {length}) numbers of frames")
+        if chosen.min() < 0 or chosen.max() >= len(features):
+            wrong = int(chosen[(chosen < 0) | (chosen >= len(features))][0])
+            raise DataError(f"frame {wrong} of the background does not exist; there are 0 to {len(features) - 1}")
+        chosen = chosen.reshape(-1, length)
         return chosen, f"{len(chosen)} windows as given"
     inside = run.in_part(features, all_windows, "train")
     pool = all_windows[inside] if inside.any() else all_windows

@@ -42,8 +42,8 @@ def load(
         ``"runs/*.xtc"`` is expanded in natural order (2 before 10).
     top : path, mdtraj.Topology or mdtraj.Trajectory, optional
         PDB, GRO, PSF, PRMTOP, mmCIF or whatever else mdtraj reads. Not needed where the file has its own.
-    selection : str or sequence of int
-        Atoms to keep, in mdtraj's selection language or by index.
+    selection : str or sequence of int or bool
+        Atoms to keep, in mdtraj's selection language, by index, or one true or false for each atom.
     stride : int
         Keep every stride-th frame.
     time_step : float, optional
@@ -66,7 +66,8 @@ def load(
     """
     if isinstance(stride, bool) or not isinstance(stride, int | np.integer) or stride < 1:
         raise DataError(f"stride = {stride!r}: expected a whole number of at least 1")
-    if time_step is not None and not (np.isfinite(time_step) and time_step > 0):
+    number = isinstance(time_step, int | float | np.integer | np.floating) and not isinstance(time_step, bool)
+    if time_step is not None and not (number and np.isfinite(time_step) and time_step > 0):
         raise DataError(f"time_step = {time_step!r}: expected the time between frames in ps, above 0")
     opened = [_open(item) for item in _expand(files)]
     topology = _topology(top, opened)
@@ -133,6 +134,8 @@ def _topology(top: Any, files: Iterable[TrajectoryFile]) -> mdtraj.Topology:
         return top.topology
     if hasattr(top, "n_atoms"):
         return top
+    if not isinstance(top, str | os.PathLike):
+        raise DataError(f"got top = {top!r}, expected the path of a PDB file or the like, or an mdtraj.Topology")
     path = Path(top)
     if not path.exists():
         raise DataError(f"no such topology file: {path}")
@@ -162,6 +165,8 @@ def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarr
             ) from error
     else:
         indices = np.atleast_1d(np.asarray(selection))
+        if indices.dtype == bool and indices.shape == (topology.n_atoms,):
+            indices = np.flatnonzero(indices)
     if len(indices) == 0:
         raise DataError(f"the selection {selection!r} holds none of the {topology.n_atoms} atoms")
     if not np.issubdtype(indices.dtype, np.integer) or indices.min() < 0 or indices.max() >= topology.n_atoms:

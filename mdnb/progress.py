@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["progress_bar"]
 
 
-def progress_bar(*, total: int, description: str, unit: str) -> Any:
+def progress_bar(*, total: int, description: str, unit: str, initial: int = 0) -> Any:
     """Return a tqdm bar (`update`, `set_postfix_str`, `close`; a context manager).
 
     A bar drawn in a papermill run would stay frozen in the saved notebook, so there it is silent
@@ -20,4 +20,4 @@ def progress_bar(*, total: int, description: str, unit: str) -> Any:
         return tqdm(total=total, disable=True)
     from tqdm.auto import tqdm as auto
 
-    return auto(total=total, desc=description, unit=unit, leave=False)
+    return auto(total=total, desc=description, unit=unit, initial=initial, leave=False)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 import mdnb.models
 from mdnb.datasets import Samples, Scaler, Window, make_samples
@@ -22,6 +23,7 @@ from mdnb.errors import DataError
 from mdnb.features.base import Column, Features
 from mdnb.formats.topology_json import topology_to_json
 from mdnb.models.base import Model, ModelSpec, Task
+from mdnb.models.stored import check_stored, check_weights
 from mdnb.scores import Score
 from mdnb.specs import Training
 
@@ -29,6 +31,19 @@ __all__ = ["Run", "TargetInfo", "check_folder", "fingerprint", "provenance"]
 
 _FORMAT = 1
 _FILES = ("run.json", "weights.safetensors")
+#: What damaged or tampered files lead to.
+_UNUSABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    OSError,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True)
@@ -110,8 +125,13 @@ class Run:
         Raises
         ------
         DataError
-            When the shape or a column differs.
+            When the shape or a column differs, or these are no features.
         """
+        if not isinstance(features, Features):
+            raise DataError(
+                f"got {type(features).__name__!r}, expected Features: give mdnb.featurize(trajectories, "
+                f"{list(self.featurizers)!r})"
+            )
         if features.shape != self.task.shape:
             raise DataError(
                 f"this {self.family} was trained on frames of shape {self.task.shape} ({', '.join(self.featurizers)}), "
@@ -205,7 +225,7 @@ class Run:
         """
         from safetensors.torch import save_file
 
-        folder = Path(folder)
+        asked, folder = Path(folder), Path(folder).resolve()  # of a link: the folder that it points to
         check_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -232,19 +252,12 @@ class Run:
                 "topology": self.topology,
                 "sha256": _sha256(temporary / "weights.safetensors"),
             }
-            (temporary / "run.json").write_text(json.dumps(content, indent=1))
-            old = _aside(folder)
-            if folder.exists():
-                if old.exists():
-                    shutil.rmtree(old)
-                os.replace(folder, old)
-            os.replace(temporary, folder)
-            if old.exists():
-                shutil.rmtree(old)
+            (temporary / "run.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+            _put(temporary, folder)
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
-        return folder
+        return asked
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
@@ -253,36 +266,51 @@ class Run:
         Raises
         ------
         DataError
-            When a file is missing, or the weights are not those that were saved.
+            When a file is missing or damaged, they contradict each other, or the weights are not those that
+            were saved.
         """
-        from safetensors.torch import load_file
-
         folder = Path(folder)
-        if not folder.exists() and _aside(folder).exists():  # it was killed while a new run took the old one's place
-            folder = _aside(folder)
+        if not folder.exists():  # it may have been killed while a new run took the old one's place
+            folder = _left_aside(folder.resolve()) or folder
         for name in _FILES:
             if not (folder / name).is_file():
                 raise DataError(f"{folder} has no {name}; give the folder that run.save made")
         try:
-            content = json.loads((folder / "run.json").read_text())
+            content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             known = content["format"], content["sha256"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, OSError) as error:
             raise DataError(f"{folder / 'run.json'} is damaged: {error!r}") from error
         if known[0] != _FORMAT:
             raise DataError(f"{folder} has the format {known[0]}, expected {_FORMAT}; update mdnb")
         if _sha256(folder / "weights.safetensors") != known[1]:
             raise DataError(f"{folder / 'weights.safetensors'} was changed since it was saved (its sha256 differs)")
-        tensors = load_file(folder / "weights.safetensors")
+        try:
+            return cls._restored(content, folder / "weights.safetensors")
+        except _UNUSABLE as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise DataError(f"{folder} holds no run that can be used ({kind}{reason}); save it again") from error
+
+    @classmethod
+    def _restored(cls, content: dict[str, Any], path: Path) -> Run:
+        """Return the run of the two files, or raise one of `_UNUSABLE`; nothing larger than they are is made."""
+        from safetensors.torch import load_file
+
+        tensors = load_file(path)
         spec = ModelSpec.from_dict(content["spec"])
         stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["task"].items()}
         task = Task(**stored)
-        model = spec.build(task)
-        weights = {name.removeprefix("model."): v for name, v in tensors.items() if name.startswith("model.")}
-        model.load_state_dict(weights)
-        model.eval()
         target = content["target"]
         if target is not None:
             target = TargetInfo(**{**target, "classes": tuple(target["classes"])})
+        check_stored(content, task, target, tensors)
+        weights = {name.removeprefix("model."): v for name, v in tensors.items() if name.startswith("model.")}
+        if type(spec).__module__.startswith("mdnb."):  # other families may not know torch's empty device
+            with torch.device("meta"):
+                check_weights(weights, spec.build(task).state_dict())
+        model = spec.build(task)
+        model.load_state_dict(weights)
+        model.eval()
         return cls(
             spec=spec,
             training=Training.from_dict(content["training"]),
@@ -310,6 +338,7 @@ class Run:
         what = f" for {self.target.name}" if self.target else ""
         lines = [f"Run: {self.spec}{what}", f"  split {self.split['description']}; {len(self.history)} epochs"]
         lines += [f"  {name} {score} on the test part" for name, score in self.scores.items()]
+        lines += [f"  note: {note}" for note in self.split["notes"]]
         return "\n".join(lines)
 
 
@@ -355,10 +384,30 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _aside(folder: Path) -> Path:
-    """Return where an old run waits while a new one takes its place."""
-    folder = folder.absolute()
-    return folder.with_name(f".{folder.name}-old")
+def _put(new: Path, folder: Path) -> None:
+    """Give a new run the place of the old one, which waits aside until that is done."""
+    if not folder.exists():
+        os.replace(new, folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    os.replace(folder, aside / "run")
+    try:
+        os.replace(new, folder)
+    except OSError:
+        os.replace(aside / "run", folder)
+        raise
+    finally:
+        if folder.exists():
+            shutil.rmtree(aside)
+
+
+def _left_aside(folder: Path) -> Path | None:
+    """Return the newest run that waits aside for a folder that is not there, or None."""
+    if not folder.parent.is_dir():
+        return None
+    waiting = [path for path in folder.parent.iterdir() if path.name.startswith(f".{folder.name}-old-")]
+    whole = [path for path in waiting if all((path / "run" / name).is_file() for name in _FILES)]
+    return max(whole, key=lambda path: path.stat().st_mtime) / "run" if whole else None
 
 
 def record_topology(features: Features) -> tuple[dict[str, Any], np.ndarray]:

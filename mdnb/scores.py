@@ -36,7 +36,7 @@ class Score:
     def minus(self, other: Score) -> Score:
         """Return the difference to another score on the same test samples, with its paired interval."""
         draws = np.subtract(self.draws, other.draws)
-        low, high = np.percentile(draws, [2.5, 97.5])
+        low, high = _interval(draws)
         name = f"difference in {self.metric}"
         return Score(name, self.value - other.value, float(low), float(high), tuple(draws.tolist()))
 
@@ -53,15 +53,17 @@ def class_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarr
     trajectory : (n_samples,) int array
         Blocks never span two trajectories.
     """
+    classes = np.unique(labels)
 
     def balanced(chosen: np.ndarray) -> float:
         truth, guess = labels[chosen], predicted[chosen]
-        return float(np.mean([(guess[truth == one] == one).mean() for one in np.unique(truth)]))
+        found = [(guess[truth == one] == one).mean() if (truth == one).any() else np.nan for one in classes]
+        return float(np.mean(found))  # not a number where a draw lacks a class: that draw does not count
 
     def accuracy(chosen: np.ndarray) -> float:
         return float((labels[chosen] == predicted[chosen]).mean())
 
-    return _with_intervals({"accuracy": accuracy, "balanced accuracy": balanced}, trajectory)
+    return _with_intervals({"accuracy": accuracy, "balanced accuracy": balanced}, trajectory, (0.0, 1.0))
 
 
 def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
@@ -69,8 +71,8 @@ def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarra
 
     def r2(chosen: np.ndarray) -> float:
         truth = labels[chosen]
-        rest = np.square(truth - predicted[chosen]).sum()
-        return float(1 - rest / max(np.square(truth - truth.mean()).sum(), 1e-12))
+        rest, spread = np.square(truth - predicted[chosen]).sum(), np.square(truth - truth.mean()).sum()
+        return float(1 - rest / spread) if spread > 0 else float("nan")
 
     def error(chosen: np.ndarray) -> float:
         return float(np.abs(labels[chosen] - predicted[chosen]).mean())
@@ -79,7 +81,11 @@ def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarra
 
 
 def _with_intervals(
-    metrics: dict[str, Callable[[np.ndarray], float]], trajectory: np.ndarray, n_blocks: int = 20, n_draws: int = 500
+    metrics: dict[str, Callable[[np.ndarray], float]],
+    trajectory: np.ndarray,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    n_blocks: int = 20,
+    n_draws: int = 500,
 ) -> dict[str, Score]:
     """Evaluate each metric on all samples and on resampled blocks.
 
@@ -105,9 +111,16 @@ def _with_intervals(
     for name, metric in metrics.items():
         value = metric(everything)
         drawn = value + widen * (np.array([metric(draw) for draw in draws]) - value)
-        low, high = np.percentile(drawn, [2.5, 97.5])
+        low, high = np.clip(_interval(drawn), *bounds)
         result[name] = Score(name, value, float(low), float(high), tuple(drawn.tolist()))
     return result
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    """Return the 95% interval of the draws that are numbers."""
+    numbers = draws[np.isfinite(draws)]
+    low, high = np.percentile(numbers, [2.5, 97.5]) if len(numbers) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def verdict(models: Mapping[str, Mapping[str, Score]]) -> str:

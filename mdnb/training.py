@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mdnb.datasets import Samples, Scaler, Split, Window, make_samples, split_samples
+from mdnb.datasets import Samples, Scaler, Split, Window, digest, make_samples, split_samples
 from mdnb.errors import DataError, SpecError, TrainingError
 from mdnb.features.base import Features
 from mdnb.models.base import Batch, Model, ModelSpec, Task
@@ -110,7 +110,7 @@ def fit(
             target=info,
             history=[],
             scores={},
-            split=_describe(split, samples, features),
+            split=_describe(split, samples, features, made),
             provenance=provenance(features, training.seed),
             topology=topology,
             reference=reference,
@@ -118,6 +118,8 @@ def fit(
             test_frames=np.unique(samples.frames[split.test]),
             examples=_examples(features, train_frames),
         )
+        if made is not None:
+            run.provenance["data"]["sha256_of_labels"] = digest(made.values)
         _train(run, data, split, out, callback)
         model.eval()
         model.finish(data.x(split.train))
@@ -315,7 +317,9 @@ def _target_info(target: Target | None, samples: Samples, split: Split) -> Targe
     if target.is_class:
         return TargetInfo(target.name, target.classes)
     own = samples.labels[split.train]
-    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(max(own.std(), 1e-12)))
+    if own.std() <= 1e-9 * max(abs(own.mean()), 1e-9):
+        raise DataError(f"the target {target.name!r} is {own[0]:g} in every training sample; there is nothing to learn")
+    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()))
 
 
 def _labels(samples: Samples, target: Target | None, info: TargetInfo | None) -> Tensor | None:
@@ -326,8 +330,8 @@ def _labels(samples: Samples, target: Target | None, info: TargetInfo | None) ->
     return torch.from_numpy(((samples.labels - info.mean) / info.scale).astype(np.float32))
 
 
-def _describe(split: Split, samples: Samples, features: Features) -> dict[str, Any]:
-    content: dict[str, Any] = {"description": split.description}
+def _describe(split: Split, samples: Samples, features: Features, target: Target | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"description": split.description, "notes": _notes(split, samples, target)}
     for name in ("train", "validation", "test"):
         own = getattr(split, name)
         numbers = np.unique(samples.trajectory[own])
@@ -337,6 +341,26 @@ def _describe(split: Split, samples: Samples, features: Features) -> dict[str, A
             "names": [features.source.names[int(i)] for i in numbers],
         }
     return content
+
+
+def _notes(split: Split, samples: Samples, target: Target | None) -> list[str]:
+    """Return what a reader of the scores has to know about the labels of the test part."""
+    if target is None or samples.labels is None or not target.is_class:
+        return []
+    labels, where = samples.labels[split.test].astype(int), samples.trajectory[split.test]
+    counts = np.bincount(labels, minlength=len(target.classes))
+    notes = [
+        f"class {name!r} has no test sample: it is not judged"
+        for name, count in zip(target.classes, counts, strict=True)
+        if not count
+    ]
+    numbers = np.unique(where)
+    if all(len(np.unique(labels[where == number])) == 1 for number in numbers):
+        notes.append(
+            f"each of the {len(numbers)} test trajectories holds one class only: the scores rest on so few "
+            "independent cases, and their intervals are too narrow"
+        )
+    return notes
 
 
 def _test(run: Run, features: Features, samples: Samples, split: Split, target: Target) -> dict[str, Score]:

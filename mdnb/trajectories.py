@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.formats.base import Frames, TrajectoryFile
+from mdnb.formats.base import Frames, TrajectoryFile, first_time_step, short_names
 
 if TYPE_CHECKING:
     import mdtraj
 
 __all__ = ["Chunk", "Trajectories"]
+
+_NO_STEP = "time step unknown, uneven or not the same in all"
+#: Held while a file is read whose format's library must not run in two threads.
+_ONE_READER = Lock()
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,12 @@ class Trajectories:
         self._atom_indices = atom_indices
         self._stride = stride
         self._given_time_step = time_step
-        self.names = tuple(_names([file.path for file in files]))
+        self.names = tuple(short_names([file.path for file in files]))
         self.lengths = tuple(len(range(0, file.n_frames, stride)) for file in files)
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
         self.has_velocities = all(file.has_velocities for file in files)
         self.has_forces = all(file.has_forces for file in files)
-        found = _first_time_step(files) if time_step is None else time_step
+        found = first_time_step(files) if time_step is None else time_step
         self.time_step = found * stride
 
     def __len__(self) -> int:
@@ -96,13 +101,17 @@ class Trajectories:
     def __iter__(self) -> Iterator[Trajectories]:
         return (self[index] for index in range(len(self)))
 
-    def _read(self, trajectory: int, start: int, stop: int, velocities: bool, forces: bool) -> Chunk:
-        """Return the frames ``start:stop`` (after the stride) of one trajectory, checked to be finite."""
+    def read(self, trajectory: int, start: int, stop: int, velocities: bool = False, forces: bool = False) -> Chunk:
+        """Return the frames ``start:stop`` (after the stride) of one trajectory, checked to be finite.
+
+        Several threads may call it at once.
+        """
         file = self._files[trajectory]
         first = start * self._stride
         last = min((stop - 1) * self._stride + 1, file.n_frames)
         try:
-            frames = file.read(first, last, self._stride, self._atom_indices, velocities, forces)
+            with nullcontext() if file.concurrent else _ONE_READER:
+                frames = file.read(first, last, self._stride, self._atom_indices, velocities, forces)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise file.error(f"frames {first} to {last - 1} cannot be read ({error}); is it damaged?") from error
         if len(frames.positions) != stop - start:
@@ -140,6 +149,31 @@ class Trajectories:
             When a frame cannot be read or is not finite, or velocities or forces are asked for that a
             file does not have.
         """
+        self.require(velocities, forces)
+        for block in self.blocks(size):
+            yield self.read(*block, velocities, forces)
+
+    def blocks(self, size: int | None = None, row_bytes: int = 0) -> Iterator[tuple[int, int, int]]:
+        """Return the trajectory, start and stop of successive blocks of frames, for `read`.
+
+        Parameters
+        ----------
+        size : int, optional
+            Frames in a block; by default about 2 MB of positions and results, at least 16 frames.
+        row_bytes : int
+            What is computed of a frame, in bytes.
+        """
+        if size is not None and size < 1:
+            raise DataError(f"got chunks of {size} frames, expected at least 1")
+        step = size or int(np.clip(2_000_000 // (12 * self.n_atoms + row_bytes), 16, 4096))
+        return (
+            (trajectory, start, min(start + step, length))
+            for trajectory, length in enumerate(self.lengths)
+            for start in range(0, length, step)
+        )
+
+    def require(self, velocities: bool, forces: bool) -> None:
+        """Raise a DataError when a file does not have the velocities or forces that are asked for."""
         for what, wish in (("velocities", velocities), ("forces", forces)):
             missing = [f.path.name for f in self._files if not getattr(f, f"has_{what}")]
             if wish and missing:
@@ -147,12 +181,6 @@ class Trajectories:
                     f"{missing[0]} has no {what}; write them to TRR, H5MD or NetCDF (in GROMACS: "
                     f"nst{'v' if what == 'velocities' else 'f'}out), or leave {what} out"
                 )
-        if size is not None and size < 1:
-            raise DataError(f"got chunks of {size} frames, expected at least 1")
-        size = size or int(np.clip(2_000_000 // (12 * self.n_atoms), 16, 4096))
-        for trajectory, length in enumerate(self.lengths):
-            for start in range(0, length, size):
-                yield self._read(trajectory, start, min(start + size, length), velocities, forces)
 
     def frames(self, indices: int | slice | Sequence[int] | np.ndarray) -> mdtraj.Trajectory:
         """Return some frames as an `mdtraj.Trajectory`.
@@ -185,7 +213,7 @@ class Trajectories:
         for run in np.split(np.arange(len(unique)), breaks):
             for block in np.split(run, np.arange(512, len(run), 512)):
                 first = int(local[block[0]])
-                part = self._read(int(trajectory[block[0]]), first, int(local[block[-1]]) + 1, False, False)
+                part = self.read(int(trajectory[block[0]]), first, int(local[block[-1]]) + 1)
                 keep = local[block] - first
                 positions.append(part.positions[keep])
                 times.append(part.time[keep])
@@ -197,6 +225,17 @@ class Trajectories:
         if len(known) == len(boxes):
             result.unitcell_vectors = np.concatenate(known)[inverse]
         return result
+
+    def recipe(self) -> dict[str, Any]:
+        """Return which files are read and how, as JSON would hold it: what a cache must know of them."""
+        atoms = None if self._atom_indices is None else [int(index) for index in self._atom_indices]
+        return {
+            "files": [str(file.path.absolute()) for file in self._files],
+            "lengths": list(self.lengths),
+            "atoms": atoms,
+            "stride": self._stride,
+            "time_step": self._given_time_step,
+        }
 
     def observable(self, name: str) -> np.ndarray:
         """Return what the files hold per frame, such as ``potential_energy`` in kJ/mol.
@@ -225,7 +264,7 @@ class Trajectories:
         return rows
 
     def _headline(self) -> str:
-        step = f"{self.time_step:g} ps between frames" if np.isfinite(self.time_step) else "time step unknown"
+        step = f"{self.time_step:g} ps between frames" if np.isfinite(self.time_step) else _NO_STEP
         count = f"{len(self)} {'trajectory' if len(self) == 1 else 'trajectories'}"
         return f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}"
 
@@ -255,25 +294,3 @@ class Trajectories:
             f"<div><p><b>Trajectories</b>: {escape(self._headline())}</p>"
             f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{more}</div>"
         )
-
-
-def _first_time_step(files: Sequence[TrajectoryFile]) -> float:
-    """Return the time between frames of the first file that says it, or NaN."""
-    for file in files:
-        try:
-            found = file.time_step
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            raise file.error(f"its first frames cannot be read ({error}); is it damaged?") from error
-        if np.isfinite(found):
-            return found
-    return float("nan")
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return names as short as they can be while they differ."""
-    names = [path.stem for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(Path(path.parent.name, path.stem)) for path in paths]
-    if len(set(names)) < len(names):
-        names = [f"{name} ({number})" for number, name in enumerate(names)]
-    return names

@@ -113,3 +113,10 @@ def test_another_target_is_refused():
     other = replace(make_target(features(), "basin"), classes=("a", "b", "c"))
     with pytest.raises(DataError, match="got the target"):
         mdnb.baselines(trained("CNN"), features(), other)
+
+
+def test_other_labels_are_refused():
+    data = features()
+    run = mdnb.fit(data, data.trajectory % 2, "CNN", mdnb.Training(epochs=1))
+    with pytest.raises(DataError, match="not the labels that the CNN was trained on"):
+        mdnb.baselines(run, data, 1 - data.trajectory % 2)

@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from mdnb import __version__
-from mdnb.cli import main
+from mdnb.cli import _joined, main
+from mdnb.reports import Report
 
 
 @pytest.fixture
@@ -29,6 +30,12 @@ def test_report_ends_with_one_line_naming_the_file(notebook, tmp_path, capsys):
     [
         (["-p", "m", "1"], "unknown parameter"),
         (["-p", "n", "many"], "must be int, got 'many'"),
+        (["-p", "n=many"], "must be int, got 'many'"),
+        (["-p", "n"], "-p n: expected a name and a value, such as -p n_frames 10 or -p n_frames=10"),
+        (["-p"], "expected a name and a value"),
+        (["-p", "=3"], "expected a name and a value"),
+        (["-p", "n="], "must be int, got ''"),
+        (["-p", "n", "--parameter", "n", "3"], "-p n: expected a name and a value"),
     ],
 )
 def test_errors_are_one_sentence_and_a_status(notebook, tmp_path, capsys, arguments, message):
@@ -38,6 +45,31 @@ def test_errors_are_one_sentence_and_a_status(notebook, tmp_path, capsys, argume
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["-p", "n", "3", "x"], ["--parameter=n=3", "x"]),
+        (["-p", "n=3", "x"], ["--parameter=n=3", "x"]),
+        (["--parameter", "n", "-3"], ["--parameter=n=-3"]),
+        (["-p", "n", "a=b", "x"], ["--parameter=n=a=b", "x"]),
+        (["-p", "n", "--out", "x"], ["--parameter=n", "--out", "x"]),
+        (["-pn=3", "--parameter=m=4"], ["-pn=3", "--parameter=m=4"]),
+        (["lab", "--", "-p", "1"], ["lab", "--", "-p", "1"]),
+    ],
+)
+def test_both_ways_to_write_a_parameter(words, expected):
+    assert _joined(words) == expected
+
+
+@pytest.mark.parametrize("words", [["-p", "n=12"], ["-pn=12"], ["--parameter", "n", "12"], ["--parameter=n=12"]])
+def test_parameters_before_the_notebook(notebook, tmp_path, words, monkeypatch):
+    given = []
+    report = Report(tmp_path / "small.ipynb", tmp_path / "small.html")
+    monkeypatch.setattr("mdnb.reports.report", lambda *arguments: given.append(arguments) or report)
+    assert main(["report", *words, str(notebook), "--out", "here"]) == 0
+    assert given == [(notebook, {"n": 12}, "here")]
 
 
 def test_an_unknown_notebook_is_named(tmp_path, capsys):

@@ -398,3 +398,21 @@ def test_clear_errors():
         mdnb.explain(run, data, frames=[1.5])
     with pytest.raises(DataError, match="trained on frames of shape"):
         mdnb.explain(run, features("positions"))
+
+
+class TestSlips:
+    def test_not_a_run_or_no_features(self):
+        with pytest.raises(DataError, match="got 'Features' as a run"):
+            mdnb.explain(features(), trained("CNN"))
+        with pytest.raises(DataError, match=r"got 'Trajectories', expected Features: give mdnb\.featurize"):
+            mdnb.explain(trained("CNN"), trajectories())
+
+    @pytest.mark.parametrize("n", ["5", 2.5, True, 0, None])
+    def test_n(self, n):
+        with pytest.raises(SpecError, match=r"n = .*: expected the number of windows to explain"):
+            mdnb.explain(trained("CNN"), features(), n=n)
+
+    @pytest.mark.parametrize("background", [[10**7], [-1], [0.5], [], ["a"], [[1, 2]], 3])
+    def test_background(self, background):
+        with pytest.raises(DataError, match=r"background"):
+            mdnb.explain(trained("CNN"), features(), n=2, background=background)

@@ -175,8 +175,8 @@ def test_rotation_and_translation(folded, exact, name, seed):
     assert difference.max() < INVARIANT[name]
 
 
-def test_every_feature_is_named_here():
-    assert set(FEATURIZERS) == {*INVARIANT, "velocities", "forces"}
+def test_every_feature_of_these_modules_is_named_here():
+    assert {*INVARIANT, "velocities", "forces"} <= set(FEATURIZERS)
 
 
 def test_velocities_and_forces_turn_with_the_molecule(alanine, chunk):

@@ -70,6 +70,19 @@ class TestTrace:
         data = features("distances")
         assert f"{data.names[0]} (nm)" in texts(figures.trace_figure(data, data.names[:1]))
 
+    def test_densities_have_axes_of_their_own(self):
+        figure = figures.trace_figure(features(), ["sin phi ALA2", "cos psi ALA2", "cos phi ALA2"])
+        axes = [figure.layout[f"xaxis{number if number > 1 else ''}"] for number in range(1, 7)]
+        assert [axis.matches for axis in axes] == ["x", None, "x", None, "x", None]
+        assert [trace.xaxis for trace in figure.data] == ["x", "x2", "x3", "x4", "x5", "x6"]
+
+    def test_names_are_text(self):
+        data = features()
+        odd = replace(data, columns=(replace(data.columns[0], name="<b>&x</b>"), *data.columns[1:]))
+        figure = figures.trace_figure(odd, ["<b>&x</b>"])
+        assert "<b>" not in texts(figure)
+        assert figure.layout.yaxis.title.text == "&lt;b&gt;&amp;x&lt;/b&gt;"
+
     def test_clear_errors(self):
         with pytest.raises(SpecError, match="unknown column 'sin phi'"):
             figures.trace_figure(features(), ["sin phi"])
@@ -87,6 +100,12 @@ class TestLearning:
             assert training.y == pytest.approx([row["loss"] for row in run.history])
             assert validation.y == pytest.approx([row["validation_loss"] for row in run.history])
         assert [trace.name for trace in figure.data[:2]] == ["training", "validation"]
+        assert figure.layout.title.text.startswith("Learning")
+        assert figure.layout.yaxis.title.text == "cross entropy"
+
+    def test_no_runs(self):
+        with pytest.raises(DataError, match="there is no run to draw"):
+            figures.learning_figure()
 
     @pytest.mark.parametrize("batch_size", [64, 100_000])
     def test_distance_of_a_gan(self, batch_size):
@@ -105,18 +124,35 @@ class TestScores:
             "mean": {"R2": Score("R2", 0.1, 0.05, 0.3), "error": Score("error", 2.0, 1.5, 2.5)},
             "CNN": {"R2": Score("R2", 0.9, 0.8, 0.95), "error": Score("error", 1.0, 0.9, 1.1)},
         }
-        figure = figures.scores_figure(models)
-        first, second = figure.data
+        figure = figures.scores_figure(models, unit="nm")
+        first, second = figure.select_traces({"type": "bar"})
         assert (list(first.y), list(first.x), list(second.x)) == (["mean", "CNN"], [0.1, 0.9], [2.0, 1.0])
         assert first.error_x.array == pytest.approx([0.2, 0.05])
         assert first.error_x.arrayminus == pytest.approx([0.05, 0.1])
         assert first.marker.color[-1] != first.marker.color[0]
+        assert [title.text for title in figure.layout.annotations] == ["R2", "error (nm)"]
+
+    def test_numbers_lie_beside_the_intervals(self):
+        scores = {"a": {"R2": Score("R2", -0.5, -0.7, -0.2)}, "b": {"R2": Score("R2", 0.8, 0.7, 0.9)}}
+        figure = figures.scores_figure(scores)
+        (numbers,) = figure.select_traces({"type": "scatter"})
+        assert list(numbers.x) == [0.0, 0.9]
+        assert [text.strip() for text in numbers.text] == ["-0.500", "0.800"]
+        low, high = figure.layout.xaxis.range
+        assert low < -0.7
+        assert high > 0.9
+        assert figure.layout.yaxis.ticklen > 0
+
+    @pytest.mark.parametrize("models", [{}, {"a": {}}, {"a": {"x": Score("x", 1, 0, 2)}, "b": {}}])
+    def test_clear_errors(self, models):
+        with pytest.raises(DataError, match="models without the same scores"):
+            figures.scores_figure(models)
 
     def test_of_a_run(self):
         models = mdnb.baselines(trained("CNN"), features(), "basin")
         figure = figures.scores_figure(models)
         assert [text.text for text in figure.layout.annotations] == ["accuracy", "balanced accuracy"]
-        assert figure.data[1].x[-1] == trained("CNN").scores["balanced accuracy"].value
+        assert list(figure.select_traces({"type": "bar"}))[1].x[-1] == trained("CNN").scores["balanced accuracy"].value
 
 
 class TestConfusion:
@@ -149,6 +185,13 @@ class TestConfusion:
         run = fit_family("CNN", target=np.linspace(0, 1, len(data)), epochs=1)
         with pytest.raises(DataError, match="predicts no class"):
             figures.confusion_figure(run, data, np.zeros(len(data), int))
+        n = len(data)
+        for wrong in (np.zeros(10, int), np.zeros((n, 2), int), ["alpha"] * n, make_target(data, "basin")):
+            with pytest.raises(DataError, match="give one class number for each frame"):
+                figures.confusion_figure(trained("CNN"), data, wrong)
+        for wrong in (7, -1, np.nan, 0.5):
+            with pytest.raises(DataError, match="other numbers than those of the 3 classes: 0 to 2"):
+                figures.confusion_figure(trained("CNN"), data, np.full(len(data), wrong))
         other = mdnb.featurize(trajectories()[:3])
         with pytest.raises(DataError, match="do not hold the trajectories"):
             figures.confusion_figure(trained("CNN"), other, np.zeros(len(other), int))
@@ -221,6 +264,24 @@ class TestFreeEnergy:
             figures.free_energy_figure(np.array([0, 1.0]), np.array([0, 1.0]), ("a", "b"), 300, bins=2).data[0].z
         )
         assert np.isnan(z.astype(float)).sum() == 2
+
+    def test_without_a_temperature_it_is_in_kt(self):
+        x, y = np.random.default_rng(0).normal(size=(2, 5000))
+        at_300, in_kt = (figures.free_energy_figure(x, y, ("a", "b"), one) for one in (300.0, None))
+        expected = 8.314462618e-3 * 300 * np.array(in_kt.data[0].z, float)
+        np.testing.assert_allclose(np.array(at_300.data[0].z, float), expected, rtol=1e-9, atol=1e-12)
+        assert in_kt.data[0].colorbar.title.text == "kT"
+        assert in_kt.layout.title.text == "Free energy"
+
+    def test_clear_errors(self):
+        x = np.arange(5.0)
+        with pytest.raises(DataError, match="b <nm> holds NaN or infinite numbers in 5 of 5 frames"):
+            figures.free_energy_figure(x, x * np.nan, ("a", "b <nm>"), 300)
+        with pytest.raises(DataError, match=r"shapes \(5,\) and \(4,\)"):
+            figures.free_energy_figure(x, x[1:], ("a", "b"), 300)
+        for wrong in (0, -300.0, np.nan):
+            with pytest.raises(DataError, match="expected kelvin above 0"):
+                figures.free_energy_figure(x, x, ("a", "b"), wrong)
 
 
 class TestChecks:

@@ -325,3 +325,16 @@ def test_ramachandran_is_that_of_the_torsions(real):
     assert values == pytest.approx(expected, abs=1e-5)
     with pytest.raises(DataError, match="no residue has both phi and psi"):
         ramachandran(real[0].atom_slice([0, 1, 2, 3]))
+
+
+class TestSlips:
+    @pytest.mark.parametrize("n", [2.5, "5", True, 0, None])
+    def test_n(self, n):
+        with pytest.raises(SpecError, match=r"n = .*: expected the number of structures"):
+            mdnb.generate(trained("VAE"), n)
+
+    def test_not_a_run_or_no_reference(self):
+        with pytest.raises(DataError, match="got 'Trajectories' as a run"):
+            mdnb.generate(trajectories())
+        with pytest.raises(DataError, match="got 'Trajectory' as the reference, expected Trajectories or Features"):
+            mdnb.generate(trained("VAE"), 5, reference=trajectories().frames([0]))

@@ -247,3 +247,14 @@ def test_files_are_h5md(packaged):
             }
             assert group.attrs["temperature"] == packaged.rows[path.name]["temperature"]
     assert json.loads((packaged.folder / f"{packaged.name}.json").read_text()) == packaged.record
+
+
+def test_no_replica_starts_with_a_cis_peptide_bond(packaged):
+    """Heating can turn a peptide bond; a model would know the replica by it."""
+    omega = mdnb.features.Torsions(kinds=("omega",), representation="angle")
+    if packaged.name == "alanine-dipeptide":
+        pytest.skip("mdtraj knows no omega between the caps")
+    angles = mdnb.featurize(packaged.trajectories, omega)
+    for number in range(len(packaged.trajectories)):
+        first = angles.flat()[angles.trajectory == number][0]
+        assert (np.abs(first) > np.pi / 2).all()

@@ -1,10 +1,13 @@
 """What is refused, and with which sentence: bad input, cut files, damaged files."""
 
 import dataclasses
+import io
 import re
 import subprocess
 import sys
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from writers import WRITERS, write_dcd, write_trr
@@ -40,6 +43,13 @@ class TestRefusals:
     def test_a_folder(self, folder, pdb):
         with pytest.raises(DataError, match=r"is a folder; give its files"):
             mdnb.load(folder, top=pdb)
+
+    @pytest.mark.parametrize(("names", "pattern"), [(["a.dcd", "a.pdb"], "*.dcd"), (["a.pdb"], "*.pdb"), ([], "*.xtc")])
+    def test_a_folder_names_what_is_in_it(self, tmp_path, names, pattern):
+        for name in names:
+            (tmp_path / name).touch()
+        with pytest.raises(DataError, match=re.escape(f"{tmp_path}/{pattern}'")):
+            mdnb.load(tmp_path)
 
     def test_unknown_suffix(self, pdb, tmp_path):
         (tmp_path / "a.xtx").write_bytes(b"something")
@@ -89,7 +99,7 @@ class TestRefusals:
         with pytest.raises(DataError, match=r"is not in mdtraj's language .* try 'protein', 'name CA' or"):
             mdnb.load(folder / "a.xtc", top=pdb, selection=selection)
 
-    @pytest.mark.parametrize("selection", [[0, 22], [-1], [0.5], np.ones(22, bool), None])
+    @pytest.mark.parametrize("selection", [[0, 22], [-1], [0.5], np.ones(21, bool), np.ones((22, 1), bool), None])
     def test_selection_by_wrong_numbers(self, folder, pdb, selection):
         with pytest.raises(DataError, match="the selection must hold atom indices from 0 to 21"):
             mdnb.load(folder / "a.xtc", top=pdb, selection=selection)
@@ -103,7 +113,19 @@ class TestRefusals:
         with pytest.raises(DataError, match=r"stride = .*: expected a whole number of at least 1"):
             mdnb.load(folder / "a.xtc", top=pdb, stride=stride)
 
-    @pytest.mark.parametrize("time_step", [0, -1.0, float("nan"), float("inf")])
+    def test_selection_by_a_mask(self, folder, pdb):
+        mask = np.arange(22) % 3 == 0
+        chosen = mdnb.load(folder / "a.xtc", top=pdb, selection=mask)
+        assert np.array_equal(chosen.frames([4]).xyz, mdnb.load(folder / "a.xtc", top=pdb).frames([4]).xyz[:, mask])
+        with pytest.raises(DataError, match="holds none of the 22 atoms"):
+            mdnb.load(folder / "a.xtc", top=pdb, selection=np.zeros(22, bool))
+
+    @pytest.mark.parametrize("top", [5, [1], True])
+    def test_topology_of_another_kind(self, folder, top):
+        with pytest.raises(DataError, match=r"got top = .*, expected the path of a PDB file"):
+            mdnb.load(folder / "a.xtc", top=top)
+
+    @pytest.mark.parametrize("time_step", [0, -1.0, float("nan"), float("inf"), "1", True, [1.0]])
     def test_time_step(self, folder, pdb, time_step):
         with pytest.raises(DataError, match=r"time_step = .*: expected the time between frames in ps, above 0"):
             mdnb.load(folder / "a.xtc", top=pdb, time_step=time_step)
@@ -253,3 +275,80 @@ def test_damaged_files_neither_crash_nor_hang(folder, pdb, tmp_path, suffix):
     answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert answer.returncode == 0, (answer.returncode, answer.stdout[-50:], answer.stderr[-2000:])
     assert int(answer.stdout.split()[-1]) > 50
+
+
+# --- files made to mislead ------------------------------------------------------------------------------------------
+
+
+def test_hdf5_does_not_lead_to_other_files(sample, pdb, tmp_path):
+    WRITERS["h5md"](tmp_path / "other.h5md", sample)
+    for name, link in (("a.h5md", "particles"), ("b.h5", "coordinates")):
+        with h5py.File(tmp_path / name, "w") as file:
+            file[link] = h5py.ExternalLink("other.h5md", "particles")
+        with pytest.raises(DataError, match=f"'{link}' is not in the file but a link to another one"):
+            mdnb.load(tmp_path / name, top=pdb)
+    (tmp_path / "raw").write_bytes(bytes(12 * 22))
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("coordinates", (1, 22, 3), "f4", external=[(str(tmp_path / "raw"), 0, 12 * 22)])
+    with pytest.raises(DataError, match="'coordinates' is not in the file"):
+        mdnb.load(tmp_path / "c.h5", top=pdb)
+
+
+@pytest.mark.parametrize("shape", [(10**13, 22, 3), (30, 22), (30, 22, 2), ()])
+def test_hdf5_positions_that_cannot_be(pdb, tmp_path, shape):
+    for name, dataset in (("a.h5", "coordinates"), ("a.h5md", "particles/all/position/value")):
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_dataset(dataset, shape, "f4", chunks=(1, 22, 3) if shape[:1] == (10**13,) else None)
+        with pytest.raises(DataError, match=rf"{re.escape(name)}: it(s positions have the shape| claims 10,000,000,0)"):
+            mdnb.load(tmp_path / name, top=pdb)
+
+
+def test_hdf5_of_groups_where_arrays_are_due(pdb, tmp_path):
+    for name, group in (("a.h5", "coordinates"), ("a.h5md", "particles/all/position/value")):
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_group(group)
+        with pytest.raises(DataError, match=rf"{re.escape(name)} cannot be read as"):
+            mdnb.load(tmp_path / name, top=pdb)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"chains": 3}', "[" * 100_000])
+def test_hdf5_with_a_damaged_topology(sample, tmp_path, text):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["coordinates"] = sample.positions
+        file["topology"] = np.array([text.encode()], dtype=object if len(text) > 99 else None)
+    with pytest.raises(DataError, match=r"a\.h5: its topology cannot be read"):
+        mdnb.load(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind"),
+    [
+        ("velocities", (30, 21, 3), "f4"),
+        ("forces", (30, 22, 2), "f4"),
+        ("time", (30, 2), "f4"),
+        ("time", (29,), "f4"),
+        ("time", (), "f4"),
+        ("energies", (30,), "f4"),
+        ("positions", (30, 66), "f4"),
+        ("velocities", (30, 22, 3), "U3"),
+        ("time", (30,), "c8"),
+    ],
+)
+def test_npz_of_arrays_that_do_not_fit(sample, pdb, tmp_path, name, shape, kind):
+    arrays = {"positions": sample.positions, name: np.zeros(shape, kind)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=r"a\.npz: (its positions have|.* has the shape|time has 29 frames)"):
+        mdnb.load(tmp_path / "a.npz", top=pdb)
+
+
+def test_npz_larger_than_memory(sample, pdb, tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", positions=np.zeros((3000, 22, 3), np.float32))
+    monkeypatch.setattr("mdnb.formats.arrays._memory", lambda: 700_000.0)
+    with pytest.raises(DataError, match=r"its arrays take 0\.0 GB, and 0\.0 GB of memory are there: convert it"):
+        mdnb.load(tmp_path / "a.npz", top=pdb)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 22, 3)})
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
+        archive.writestr("positions.npy", header.getvalue())
+    with pytest.raises(DataError, match=r"claims the shape .*, which it does not hold"):
+        mdnb.load(tmp_path / "b.npz", top=pdb)

@@ -9,7 +9,7 @@ import pytest
 
 import mdnb
 from mdnb.errors import DataError, MdnbError, SpecError
-from mdnb.reports.html import external_resources
+from mdnb.reports.html import external_resources, write_html
 from mdnb.reports.notebooks import find_notebook, read_notebook
 from mdnb.reports.parameters import check_parameters, declared_parameters, parse_values
 
@@ -199,3 +199,58 @@ def test_a_kernel_that_dies_is_told(tmp_path):
     notebook = write(tmp_path / "n.ipynb", "import os\nos._exit(1)")
     with pytest.raises(MdnbError, match="its Python process ended"):
         mdnb.report(notebook, out=tmp_path / "out", progress=False)
+
+
+def test_a_users_own_notebook_is_not_overwritten(tmp_path):
+    (tmp_path / "source").mkdir()
+    notebook = write(tmp_path / "source" / "n.ipynb", "n_frames")
+    edited = write(tmp_path / "n.ipynb", "'mine'")
+    for content in (edited.read_bytes(), b"mine"):
+        edited.write_bytes(content)
+        with pytest.raises(DataError, match=r"not the notebook of an earlier report: give another folder as out"):
+            mdnb.report(notebook, out=tmp_path, progress=False)
+        assert edited.read_bytes() == content
+    edited.unlink()
+    for _ in range(2):  # what a report has written is written again
+        mdnb.report(notebook, out=tmp_path, progress=False)
+
+
+def test_out_that_is_no_folder(tmp_path):
+    notebook = write(tmp_path / "n.ipynb")
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(DataError, match=r"out = '.*' cannot be made a folder \(.*\): give another one"):
+            mdnb.report(notebook, out=out)
+
+
+def page_of(tmp_path, *cells):
+    """Return the HTML of cells that are not run."""
+    made = nbformat.v4.new_notebook(cells=list(cells))
+    path = write_html(made, tmp_path / "n.html", source=tmp_path / "n.ipynb", parameters=[])
+    return path.read_text()
+
+
+def test_the_text_of_a_picture_is_text(tmp_path):
+    for alt, shown in (('"><script>alert(1)</script>', "&gt;&lt;script&gt;alert(1)&lt;/script&gt;"), (None, "figure")):
+        metadata = {"image/png": {"alt": alt}} if alt else {}
+        output = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="}, metadata=metadata)
+        page = page_of(tmp_path, nbformat.v4.new_code_cell("x", outputs=[output]))
+        assert "<script>alert" not in page
+        assert shown in page
+
+
+def test_the_page_may_not_submit_or_move_its_base(tmp_path):
+    page = page_of(tmp_path)
+    assert "base-uri 'none'" in page
+    assert "form-action 'none'" in page
+
+
+def test_links_to_other_notebooks(tmp_path):
+    (tmp_path / "made here.html").touch()
+    text = "[one](made%20here.ipynb#part) [two](other.ipynb) [web](https://example.org/a.ipynb) [three](a.html)"
+    page = page_of(tmp_path, nbformat.v4.new_markdown_cell(text))
+    assert '<a href="made%20here.html#part">one</a>' in page
+    assert "</a> two <a" in page
+    assert "other.ipynb" not in page
+    assert 'href="https://example.org/a.ipynb"' in page
+    assert 'href="a.html"' in page

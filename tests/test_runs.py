@@ -1,5 +1,6 @@
 """Runs on disk: whole or not at all, checked when they are read, and refusing data that are not theirs."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from learning_fixtures import features, fit_family, same_weights, trained, trajectories
+from safetensors.torch import load_file, save_file
 
 import mdnb
 from mdnb.errors import DataError
@@ -75,7 +78,7 @@ def test_missing_folder(tmp_path):
         mdnb.Run.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 1}', "[]", "null"])
+@pytest.mark.parametrize("content", ["", "{", '{"format": 1}', "[]", "null", "[" * 100_000, "\\ud800"])
 def test_damaged_json(saved, content):
     (saved / "run.json").write_text(content)
     with pytest.raises(DataError, match=r"run\.json is damaged"):
@@ -180,6 +183,179 @@ def test_folder_may_be_relative(tmp_path, monkeypatch):
     assert trained("CNN").save("run") == Path("run")
     assert same_weights(mdnb.Run.load("run"), trained("CNN"))
     assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_folder_named_like_ours_is_left_alone(saved):
+    for name in (".run-old", ".run-old-mine"):
+        (saved.parent / name).mkdir()
+        (saved.parent / name / "notes.txt").write_text("mine")
+    trained("CNN").save(saved)
+    assert sorted(path.name for path in saved.parent.iterdir()) == [".run-old", ".run-old-mine", "run"]
+    assert (saved.parent / ".run-old" / "notes.txt").read_text() == "mine"
+    assert not os.path.exists(saved.parent / ".run-old-mine" / "run")
+
+
+def test_a_link_to_a_folder(saved, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(saved, target_is_directory=True)
+    other = fit_family("CNN", seed=3, epochs=1)
+    assert other.save(link) == link
+    assert link.is_symlink()
+    assert same_weights(mdnb.Run.load(link), other)
+    assert same_weights(mdnb.Run.load(saved), other)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "run"]
+
+
+def test_a_rename_that_fails_brings_the_old_run_back(saved, monkeypatch):
+    right, calls = os.replace, []
+
+    def replace(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError("No space left on device")
+        right(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match="No space left"):
+        fit_family("CNN", seed=3, epochs=1, out=None).save(saved)
+    assert same_weights(mdnb.Run.load(saved), trained("CNN"))
+    assert [path.name for path in saved.parent.iterdir()] == ["run"]
+
+
+# --- folders that somebody has changed, with a checksum to match ----------------------------------------------------
+
+
+def tamper(saved, path=(), value=None, tensors=None):
+    """Change a value of run.json, and arrays; the checksum is made to match."""
+    content = json.loads((saved / "run.json").read_text())
+    if tensors is not None:
+        arrays = load_file(saved / "weights.safetensors")
+        tensors(arrays)
+        save_file(arrays, saved / "weights.safetensors")
+        content["sha256"] = hashlib.sha256((saved / "weights.safetensors").read_bytes()).hexdigest()
+    if path:
+        *way, last = path
+        place = content
+        for step in way:
+            place = place[step]
+        if value is KeyError:
+            del place[last]
+        else:
+            place[last] = value
+    (saved / "run.json").write_text(json.dumps(content))
+
+
+CONTENT = ["spec", "training", "window", "task", "columns", "featurizers", "history", "scores", "split", "provenance"]
+
+
+@pytest.mark.parametrize("name", [*CONTENT, "target", "topology"])
+@pytest.mark.parametrize("value", [KeyError, 5, "text", [1], {"a": 1}, None])
+def test_every_entry_of_another_kind_is_refused(saved, name, value):
+    tamper(saved, (name,), value)
+    with pytest.raises(DataError, match=f"{saved} holds no run that can be used"):
+        mdnb.Run.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("spec", "spec"), "Nothing"),
+        (("spec", "channels"), 8),
+        (("spec", "channels"), 10**9),
+        (("task", "shape"), [10**6, 10**6]),
+        (("task", "shape"), [0]),
+        (("task", "shape"), ["4"]),
+        (("task", "axes"), ["a", "b"]),
+        (("task", "window"), 7),
+        (("task", "kind"), "guess"),
+        (("task", "kind"), "real"),
+        (("task", "n_outputs"), 10**12),
+        (("task", "n_outputs"), 10**8),
+        (("task", "n_outputs"), 4),
+        (("task", "class_weights"), [1.0]),
+        (("task", "more"), 1),
+        (("target", "classes"), ["a", "b"]),
+        (("target", "classes"), [1, 2, 3]),
+        (("target", "scale"), float("nan")),
+        (("columns", 0), ["a", "b"]),
+        (("columns", 0), ["a", "", [22], ""]),
+        (("columns", 0), ["a", "", [-1], ""]),
+        (("columns", 0), ["a", "", [0.5], ""]),
+        (("columns", 0), [5, "", [0], ""]),
+        (("columns",), []),
+        (("featurizers",), [1]),
+        (("history",), [{"loss": "low"}]),
+        (("scores", "accuracy", "value"), "high"),
+        (("split", "test", "trajectories"), "all"),
+        (("provenance", "data"), KeyError),
+        (("topology", "chains"), []),
+        (("topology", "bonds"), [[0, 99]]),
+    ],
+)
+def test_content_that_does_not_fit_is_refused(saved, path, value):
+    tamper(saved, path, value)
+    with pytest.raises(DataError, match=f"{saved} holds no run that can be used"):
+        mdnb.Run.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("scaler.mean", lambda value: value[:-1]),
+        ("scaler.scale", torch.zeros_like),
+        ("scaler.scale", lambda value: value * torch.nan),
+        ("reference", lambda value: value[:5]),
+        ("reference", lambda value: value * torch.inf),
+        ("examples", lambda value: value[:, :2].contiguous()),
+        ("train_frames", lambda value: value.double()),
+        ("test_frames", lambda value: -value - 1),
+        ("model.head.weight", lambda value: value * torch.nan),
+        ("model.head.weight", lambda value: value.double()),
+        ("model.head.weight", lambda value: value[:, :3].contiguous()),
+        ("model.head.weight", lambda value: None),
+        ("examples", lambda value: None),
+        ("model.more", lambda value: torch.zeros(2)),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(saved, name, change):
+    def tensors(arrays):
+        arrays[name] = change(arrays.get(name))
+        if arrays[name] is None:
+            del arrays[name]
+
+    tamper(saved, tensors=tensors)
+    with pytest.raises(DataError, match=f"{saved} holds no run that can be used"):
+        mdnb.Run.load(saved)
+
+
+def test_what_is_not_safetensors_is_refused(saved):
+    content = json.loads((saved / "run.json").read_text())
+    for data in (b"", b"nothing", b"\xff" * 100):
+        (saved / "weights.safetensors").write_bytes(data)
+        (saved / "run.json").write_text(json.dumps({**content, "sha256": hashlib.sha256(data).hexdigest()}))
+        with pytest.raises(DataError, match="holds no run that can be used"):
+            mdnb.Run.load(saved)
+
+
+def test_a_model_that_is_too_large_is_refused_before_it_is_built(saved, monkeypatch):
+    """Sizes in run.json may ask for any amount of memory: only the empty device may see them."""
+    devices = []
+    right = torch.nn.Linear.__init__
+
+    def linear(self, *args, **options):
+        devices.append(str(torch.get_default_device()))
+        right(self, *args, **options)
+
+    monkeypatch.setattr(torch.nn.Linear, "__init__", linear)
+    tamper(saved, ("spec", "hidden"), 2048)
+    with pytest.raises(DataError, match=r"the weights .* have the shape"):
+        mdnb.Run.load(saved)
+    assert set(devices) == {"meta"}
+
+
+def test_trajectories_instead_of_features():
+    with pytest.raises(DataError, match=r"got 'Trajectories', expected Features: give mdnb\.featurize"):
+        trained("CNN").predict(trajectories())
 
 
 class TestInPart:

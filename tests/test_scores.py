@@ -153,3 +153,17 @@ class TestVerdict:
 
     def test_one_line_for_each_metric(self):
         assert len(verdict({"mean": guesses(0.6, 0), "CNN": guesses(0.7, 1)}).splitlines()) == 2
+
+
+def test_a_rare_class_does_not_stretch_the_interval():
+    """Draws without the class do not count, so the majority class scores 1/3 in each, and none scores above 1."""
+    labels = np.repeat([0, 1, 2], [495, 500, 5])
+    where = np.zeros(1000, int)
+    majority = class_scores(labels, np.ones(1000, int), where)["balanced accuracy"]
+    assert (majority.low, majority.value, majority.high) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    perfect = class_scores(labels, labels, where)
+    assert all(score.low == score.value == score.high == 1 for score in perfect.values())
+
+
+def test_a_constant_label_has_no_r2():
+    assert np.isnan(real_scores(np.ones(100), np.ones(100), np.zeros(100, int))["R2"].value)

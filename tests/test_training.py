@@ -320,3 +320,19 @@ def test_every_supervised_family_has_a_window_of_its_own():
     assert mdnb.fit(features(), "basin", "RNN", short).window.length == 10
     assert mdnb.fit(features(), "basin", "CNN", short).window.length == 1
     assert spec_class("RNN", kind="model").supervised
+
+
+def test_constant_number():
+    with pytest.raises(DataError, match="the target 'label' is 3 in every training sample; there is nothing to learn"):
+        mdnb.fit(features(), np.full(len(features()), 3.0), "CNN")
+
+
+def test_a_class_without_test_samples_is_said():
+    data = features()
+    run = fit_family("CNN", epochs=1)
+    labels = make_target(data, "basin").values.copy()
+    labels[np.isin(data.trajectory, run.split["test"]["trajectories"])] = 0
+    noted = mdnb.fit(data, Target("basin", labels, ("a", "b", "c")), "CNN", mdnb.Training(epochs=1))
+    assert "class 'b' has no test sample: it is not judged" in repr(noted)
+    assert "each of the 2 test trajectories holds one class only" in repr(noted)
+    assert run.split["notes"] == []

@@ -142,3 +142,10 @@ def test_npz_energies_have_two_columns(sample, pdb, tmp_path):
     write_npz(tmp_path / "a.npz", sample)
     loaded = mdnb.load([tmp_path / "a.npz"] * 2, top=pdb, stride=7)
     assert np.array_equal(loaded.observable("kinetic_energy"), np.tile(np.arange(0, 30, 7) + 0.5, 2))
+
+
+def test_files_of_different_time_steps_have_no_common_one(alanine):
+    frames = [alanine.frames([0, 1, 2]), alanine.frames([0, 5, 10])]
+    loaded = mdnb.load(frames)
+    assert np.isnan(loaded.time_step)
+    assert "not the same in all" in repr(loaded)

@@ -16,6 +16,7 @@ from mdnb.errors import DataError, SpecError
 from mdnb.pictures import drawing
 from mdnb.sources.folders import Folder
 from mdnb.views._nglview import frontend_version
+from mdnb.views._structure_controls import _pdb
 
 
 @pytest.fixture(scope="module")
@@ -265,3 +266,21 @@ def test_real_trajectories_are_picked():
     controls.open_files.click()
     assert controls.message.value == ""
     assert len(picker.value) == 2
+
+
+def test_names_do_not_begin_lines_of_their_own(dipeptide):
+    topology = dipeptide.topology.copy()
+    topology.atom(0).name, topology.atom(1).name = "A\nTOM", "\x1b\0\u2028"
+    topology.residue(1).name = "\r\nX"
+    odd = mdtraj.Trajectory(dipeptide.xyz[:1], topology)
+    lines = _pdb(drawing(odd), odd.xyz[0] * 10).splitlines()
+    assert [line for line in lines if not line.startswith(("ATOM  ", "CONECT", "END"))] == []
+    assert sum(line.startswith("ATOM") for line in lines) == 22
+    assert [line[12:16] for line in lines[:2]] == ["A_TO", " ___"]
+    assert lines[6][17:20] == "__X"
+
+
+@pytest.mark.parametrize("frame", ["3", 1.5, None, True])
+def test_a_frame_that_is_no_number(dipeptide, frame):
+    with pytest.raises(DataError, match=r"frame = .*: expected the number of a frame, 0 to 29"):
+        mdnb.StructureView(dipeptide, frame=frame)

@@ -1,24 +1,42 @@
 """Featurizers: one kind a file, found by name; importing this package registers them."""
 
 from mdnb.features.base import FEATURIZERS, Column, Features, Featurizer
+from mdnb.features.custom import featurizer
 from mdnb.features.distances import CADistances, Contacts, Distances
 from mdnb.features.engine import featurize
+from mdnb.features.hydrogen_bonds import HydrogenBonds
 from mdnb.features.internal import InternalCoordinates
+from mdnb.features.ligand_contacts import LigandContacts
+from mdnb.features.maps import ContactMap, DistanceMap
+from mdnb.features.overall import RMSD, RadiusOfGyration
 from mdnb.features.positions import Forces, Positions, Velocities
+from mdnb.features.sasa import SASA
+from mdnb.features.secondary_structure import SecondaryStructure
 from mdnb.features.torsions import Torsions
+from mdnb.features.voxels import Voxels
 
 __all__ = [
     "FEATURIZERS",
+    "RMSD",
+    "SASA",
     "CADistances",
     "Column",
+    "ContactMap",
     "Contacts",
+    "DistanceMap",
     "Distances",
     "Features",
     "Featurizer",
     "Forces",
+    "HydrogenBonds",
     "InternalCoordinates",
+    "LigandContacts",
     "Positions",
+    "RadiusOfGyration",
+    "SecondaryStructure",
     "Torsions",
     "Velocities",
+    "Voxels",
     "featurize",
+    "featurizer",
 ]

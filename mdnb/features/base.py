@@ -165,7 +165,14 @@ class Featurizer(ABC):
 
     @abstractmethod
     def compute(self, chunk: Chunk) -> np.ndarray:
-        """Return (n_frames, *shape) for one chunk."""
+        """Return (n_frames, *shape) for one chunk; several threads may call it at once, so it keeps nothing."""
+
+    def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        """Write the numbers of one chunk into their columns of `out` (n_frames, n_columns), from `column` on.
+
+        A subclass may write them there itself, without an array in between.
+        """
+        out[:, column : column + len(self.columns)] = self.compute(chunk).reshape(len(out), -1)
 
 
 #: Name -> class; filled as the modules of `mdnb.features` are imported.

@@ -41,6 +41,11 @@ class Distances(Featurizer):
         """Return one column for each pair."""
         self._topology = topology
         self._indices = self._pairs(topology)
+        self._runs: tuple[np.ndarray, np.ndarray] | None = None
+        if len(self._indices):
+            from mdnb.features.kernels import distance_runs
+
+            self._runs = distance_runs(self._indices)
         columns, label = [], atom_labels(topology)
         for i, j in self._indices.tolist():
             name = f"{label[i]} {label[j]}"
@@ -52,12 +57,19 @@ class Distances(Featurizer):
         import mdtraj
 
         if chunk.box is None:
-            from mdnb.features.kernels import pair_distances
-
             values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
-            pair_distances(chunk.positions, self._indices, values)
+            self.fill(chunk, values, 0)
             return values
         return mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
+
+    def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        """Write the distances into their columns of a table."""
+        if chunk.box is not None or self._runs is None:
+            super().fill(chunk, out, column)
+        else:
+            from mdnb.features.kernels import run_distances
+
+            run_distances(chunk.positions, *self._runs, out, column)
 
 
 class CADistances(Distances):

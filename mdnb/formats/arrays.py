@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 class MemoryFile(ArrayFile):
     """An `mdtraj.Trajectory` seen as a file."""
+
+    concurrent = True
 
     def __init__(self, trajectory: mdtraj.Trajectory, name: str = "in memory") -> None:
         super().__init__(Path(name))
@@ -46,17 +50,46 @@ class NPZFile(ArrayFile):
     Klein et al., Timewarp (2023), https://doi.org/10.48550/arXiv.2302.01170
     """
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
+        self._check_sizes()
         with np.load(self.path, allow_pickle=False) as arrays:
             if "positions" not in arrays.files:
                 raise self.error(f"it has no array 'positions', only {', '.join(arrays.files)}")
             self._arrays = {name: arrays[name] for name in arrays.files if name in (*self.arrays, "time", "energies")}
-        self.n_frames, self.n_atoms, _ = self._arrays["positions"].shape
+        shape = self._arrays["positions"].shape
+        self.n_frames, self.n_atoms = self.size(shape)
+        whole = {"time": shape[:1], "energies": (self.n_frames, 2)}
         for name, array in self._arrays.items():
-            if len(array) != self.n_frames:
+            expected = whole.get(name, shape)
+            if array.ndim and len(array) != self.n_frames:
                 raise self.error(f"{name} has {len(array)} frames, positions has {self.n_frames}")
+            if array.shape != expected or array.dtype.kind not in "fiu":
+                raise self.error(
+                    f"{name} has the shape {array.shape} of {array.dtype}, expected numbers of the shape {expected}"
+                )
         self.has_velocities, self.has_forces = "velocities" in self._arrays, "forces" in self._arrays
+
+    def _check_sizes(self) -> None:
+        """Refuse what would not fit into memory, before any of it is unpacked."""
+        with ZipFile(self.path) as archive:
+            total = 0
+            for member in archive.infolist():
+                if member.filename.removesuffix(".npy") not in (*self.arrays, "time", "energies"):
+                    continue
+                total += member.file_size
+                with archive.open(member) as file:
+                    shape, _, kind = _header(file)
+                if math.prod(shape) * kind.itemsize > member.file_size:
+                    raise self.error(f"{member.filename} claims the shape {shape}, which it does not hold")
+        there = _memory()
+        if total > there:
+            raise self.error(
+                f"its arrays take {total / 1e9:,.1f} GB, and {there / 1e9:,.1f} GB of memory are there: convert it to "
+                "XTC, TRR or H5MD, which are read in parts"
+            )
 
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
         """Return one array of those frames, or None."""
@@ -68,3 +101,20 @@ class NPZFile(ArrayFile):
             return {}
         potential, kinetic = self._arrays["energies"].T
         return {"potential_energy": potential, "kinetic_energy": kinetic}
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def _memory() -> float:
+    """Return the bytes of memory that can still be had; all that the computer has where it does not say more."""
+    known = Path("/proc/meminfo")
+    for line in known.read_text(encoding="ascii").splitlines() if known.is_file() else []:
+        if line.startswith("MemAvailable:"):
+            return 1024.0 * int(line.split()[1])
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -18,7 +20,25 @@ from mdnb.errors import DataError, unknown_name
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["FORMATS", "Frames", "TrajectoryFile", "open_trajectory", "register"]
+__all__ = ["FORMATS", "Frames", "TrajectoryFile", "first_time_step", "open_trajectory", "register", "short_names"]
+
+
+#: What the readers of other packages raise on a damaged file.
+UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    BadZipFile,
+    struct.error,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +75,8 @@ class TrajectoryFile(ABC):
     has_forces: bool = False
     #: Why the tail of the file cannot be read; empty when all of it can.
     truncated: str = ""
+    #: Whether several threads may read at once; false where a library below is not known to allow it.
+    concurrent: ClassVar[bool] = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -82,7 +104,24 @@ class TrajectoryFile(ABC):
         some = (0, 1, self.n_frames - 1)
         first, second, last = (float(self.read(i, i + 1, 1, none, False, False).time[0]) for i in some)
         mean = (last - first) / (self.n_frames - 1)
-        return second - first if abs(second - first - mean) <= 0.05 * abs(mean) else float("nan")
+        even = mean > 0 and abs(second - first - mean) <= 0.05 * mean
+        return second - first if even else float("nan")
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Turn what a damaged file leads to into one DataError that says what cannot be read."""
+        try:
+            yield
+        except DataError:
+            raise
+        except UNREADABLE as error:
+            raise self.error(f"its {what} cannot be read ({type(error).__name__}: {error}); is it damaged?") from error
+
+    def size(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Return the numbers of frames and atoms of positions of that shape; refuse any other."""
+        if len(shape) != 3 or shape[2] != 3 or shape[1] < 1:
+            raise self.error(f"its positions have the shape {tuple(shape)}, expected (n_frames, n_atoms, 3)")
+        return int(shape[0]), int(shape[1])
 
     def error(self, what: str) -> DataError:
         """Return a DataError that starts with the file's name."""
@@ -136,10 +175,6 @@ def register(*suffixes: str) -> Callable[[_T], _T]:
     return add
 
 
-#: What the readers of other packages raise on a damaged file.
-_UNREADABLE = (OSError, LookupError, ValueError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error)
-
-
 def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
     """Open a trajectory file by its suffix.
 
@@ -154,7 +189,9 @@ def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
     if not path.exists():
         raise DataError(f"no such file: {path}; give the path of a trajectory, or a pattern such as 'runs/*.xtc'")
     if path.is_dir():
-        raise DataError(f"{path} is a folder; give its files, for example '{path}/*.xtc'")
+        found = sorted({file.suffix.lower() for file in path.iterdir() if file.suffix.lower() in FORMATS})
+        pattern = f"{path}/*{next((one for one in found if one != '.pdb'), '.pdb' if found else '.xtc')}"
+        raise DataError(f"{path} is a folder; give its files, for example '{pattern}'")
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise unknown_name("trajectory format", suffix, FORMATS)
@@ -164,7 +201,29 @@ def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
         return FORMATS[suffix](path)
     except DataError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as {suffix}: {type(error).__name__}: {error}; is the file complete?"
         ) from error
+
+
+def first_time_step(files: Sequence[TrajectoryFile]) -> float:
+    """Return the time between frames that all files agree on (5%), or NaN; files that do not say it are passed over."""
+    steps = []
+    for file in files:
+        with file.reading("first frames"):
+            found = file.time_step
+        if np.isfinite(found):
+            steps.append(found)
+    same = bool(steps) and all(abs(step - steps[0]) <= 0.05 * abs(steps[0]) for step in steps)
+    return steps[0] if same else float("nan")
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Return names as short as they can be while they differ."""
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(Path(path.parent.name, path.stem)) for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({number})" for number, name in enumerate(names)]
+    return names

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, register
+from mdnb.formats.base import ArrayFile, TrajectoryFile, register
 from mdnb.formats.topology_json import topology_from_json
 
 if TYPE_CHECKING:
@@ -43,6 +43,45 @@ def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
     return np.asarray(values * (values.dtype.type(factor) if values.dtype.kind == "f" else factor))
 
 
+#: A file that claims this many times what it holds of positions does not hold them.
+_LARGEST_COMPRESSION = 2000
+
+
+def _refuse_links(trajectory: TrajectoryFile, file: Any) -> None:
+    """Refuse a file that leads to other files, which whoever made it may have chosen."""
+    import h5py
+
+    groups, seen = [file], set()
+    while groups:
+        group = groups.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            outside = isinstance(link, h5py.ExternalLink)
+            if isinstance(link, h5py.HardLink):  # what a soft link points to is met where it is
+                child = group[name]
+                outside = isinstance(child, h5py.Dataset) and bool(child.external or child.is_virtual)
+                if isinstance(child, h5py.Group) and (address := h5py.h5o.get_info(child.id).addr) not in seen:
+                    seen.add(address)
+                    groups.append(child)
+            if outside:
+                raise trajectory.error(
+                    f"{name!r} is not in the file but a link to another one, which is not followed; copy the data into "
+                    "one file"
+                )
+
+
+def _held(trajectory: TrajectoryFile, dataset: Any) -> tuple[int, int]:
+    """Return the numbers of frames and atoms of a dataset of positions, if the file can hold as many."""
+    n_frames, n_atoms = trajectory.size(dataset.shape)
+    stored, claimed = dataset.id.get_storage_size(), n_frames * n_atoms * 3 * dataset.dtype.itemsize
+    if claimed > _LARGEST_COMPRESSION * max(stored, 1):
+        raise trajectory.error(
+            f"it claims {n_frames:,} frames of {n_atoms:,} atoms but holds {stored:,} bytes of positions; is it "
+            "damaged?"
+        )
+    return n_frames, n_atoms
+
+
 @register(".h5", ".hdf5")
 class MDTrajHDF5File(ArrayFile):
     """The HDF5 layout of mdtraj (http://mdtraj.org, "MDTraj HDF5 Format Specification")."""
@@ -56,7 +95,8 @@ class MDTrajHDF5File(ArrayFile):
         with h5py.File(self.path) as file:
             if "coordinates" not in file:
                 raise self.error("it has no dataset 'coordinates'; an H5MD file has the suffix .h5md")
-            self.n_frames, self.n_atoms, _ = file["coordinates"].shape
+            _refuse_links(self, file)
+            self.n_frames, self.n_atoms = _held(self, file["coordinates"])
             self.has_velocities = "velocities" in file
 
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
@@ -84,17 +124,15 @@ class MDTrajHDF5File(ArrayFile):
         """Return the topology that mdtraj stored as JSON."""
         import h5py
 
-        with h5py.File(self.path) as file:
-            if "topology" not in file:
-                return None
-            return topology_from_json(json.loads(file["topology"][0]))
+        with self.reading("topology"), h5py.File(self.path) as file:
+            return topology_from_json(json.loads(file["topology"][0])) if "topology" in file else None
 
     def observables(self) -> dict[str, np.ndarray]:
         """Return the energies in kJ/mol that the file holds."""
         import h5py
 
         names = {"potentialEnergy": "potential_energy", "kineticEnergy": "kinetic_energy"}
-        with h5py.File(self.path) as file:
+        with self.reading("energies"), h5py.File(self.path) as file:
             return {ours: np.asarray(file[theirs][:]) for theirs, ours in names.items() if theirs in file}
 
 
@@ -115,12 +153,13 @@ class H5MDFile(ArrayFile):
 
         super().__init__(path)
         with h5py.File(self.path) as file:
+            _refuse_links(self, file)
             groups = [name for name, group in file.get("particles", {}).items() if "position" in group]
             if not groups:
                 raise self.error("it has no particles/*/position; is it an H5MD file with positions?")
             self._group = f"particles/{groups[0]}"
             group = file[self._group]
-            self.n_frames, self.n_atoms, _ = group["position/value"].shape
+            self.n_frames, self.n_atoms = _held(self, group["position/value"])
             same = {name: "value" in group.get(name, {}) for name in ("velocity", "force")}
             lengths = {name: len(group[name]["value"]) for name, there in same.items() if there}
             self.has_velocities = lengths.get("velocity") == self.n_frames
@@ -143,8 +182,9 @@ class H5MDFile(ArrayFile):
                     return None
                 dataset = group["position/time"]
                 if dataset.shape == ():  # equidistant frames: only the step is stored
-                    times = dataset.attrs.get("offset", 0.0) + dataset[()] * np.arange(self.n_frames)
-                    return np.asarray(times[frames] * self._factor(dataset.attrs, "times"))
+                    numbers = np.arange(*frames.indices(self.n_frames))
+                    times = dataset.attrs.get("offset", 0.0) + dataset[()] * numbers
+                    return np.asarray(times * self._factor(dataset.attrs, "times"))
             elif name == "box":
                 edges = group.get("box/edges")
                 if edges is None:
@@ -167,7 +207,7 @@ class H5MDFile(ArrayFile):
         import h5py
 
         found = {}
-        with h5py.File(self.path) as file:
+        with self.reading("observables"), h5py.File(self.path) as file:
             for name, group in file.get("observables", {}).items():
                 value = group.get("value") if isinstance(group, h5py.Group) else None
                 if value is not None and value.shape == (self.n_frames,):

@@ -25,12 +25,14 @@ class NetCDFFile(ArrayFile):
     Velocities are multiplied by the ``scale_factor`` (20.455 in AMBER's own units) that the file states.
     """
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         with self._open() as file:
             if "coordinates" not in file.variables:
                 raise self.error("it has no variable 'coordinates'; is it an AMBER trajectory?")
-            self.n_frames, self.n_atoms, _ = file.variables["coordinates"].shape
+            self.n_frames, self.n_atoms = self.size(file.variables["coordinates"].shape)
             self.has_velocities = "velocities" in file.variables
             self.has_forces = "forces" in file.variables
 

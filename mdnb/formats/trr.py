@@ -22,6 +22,8 @@ class TRRFile(TrajectoryFile):
     Velocities and forces are offered when all of those frames have them.
     """
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         self.n_atoms = 0

@@ -12,31 +12,39 @@ from mdnb.formats.base import Frames, TrajectoryFile, register
 
 _HEADER = struct.Struct(">iiif9fi")  # magic, n_atoms, step, time, box, n_atoms again
 _MAGIC = {1995: 4, 2023: 8}  # magic -> bytes of the size field
+#: Bytes of a file above which it pays to load the compiled search for frames.
+_LARGE = 4_000_000
 
 
 @register(".xtc")
 class XTCFile(TrajectoryFile):
     """An XTC file; the headers of all its frames are checked when it is opened."""
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         self.n_atoms = 0
-        times: list[float] = []
-        starts: list[int] = [0]
+        starts: list[np.ndarray] = []
+        n_frames = position = 0
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            position, size = 0, len(data)
+            size = len(data)
             while position < size:
-                end = self._frame_end(data, position, len(times))
+                end = self._frame_end(data, position, n_frames)
                 if end is None or end > size:
                     left = size - position
-                    self.truncated = f"{left} bytes are left of a frame after {len(times)} whole frames"
+                    self.truncated = f"{left} bytes are left of a frame after {n_frames} whole frames"
                     break
-                times.append(struct.unpack_from(">f", data, position + 12)[0])
-                position = end
-                starts.append(position)
-        self._starts = np.array(starts, np.int64)
-        self.n_frames = len(times)
-        self._times = np.array(times, np.float64)
+                starts.append(np.array([position]))
+                n_frames, position = n_frames + 1, end
+                if size > _LARGE and self.n_atoms > 9:  # on to the next frame that is not as it should be
+                    found, position = _scan(data, position, self.n_atoms)
+                    starts.append(found)
+                    n_frames += len(found)
+            self._starts = np.concatenate([*starts, [position]]).astype(np.int64)
+            self.n_frames = n_frames
+            fields = np.frombuffer(data, np.uint8)[self._starts[:-1, None] + np.arange(12, 16)]
+            self._times = fields.view(">f4").ravel().astype(np.float64)
 
     def _frame_end(self, data: mmap.mmap, position: int, frame: int) -> int | None:
         """Return where the frame at `position` ends, None when its header is cut off."""
@@ -70,15 +78,7 @@ class XTCFile(TrajectoryFile):
         if atom_indices is not None and len(atom_indices) == 0:
             return Frames(np.empty((len(time), 0, 3), np.float32), time)
         n_wanted = self.n_atoms if atom_indices is None else int(atom_indices.max()) + 1
-        with self.path.open("rb") as file:
-            file.seek(int(self._starts[start]))
-            data = np.zeros(int(self._starts[chosen[-1] + 1] - self._starts[start]) + 16, np.uint8)
-            read = file.readinto(data.data[:-16])
-        if read != len(data) - 16:
-            raise self.error(
-                f"frame {start + len(chosen) - 1} ends too soon; was the file changed since it was opened?"
-            )
-        begins = self._starts[chosen] - self._starts[start]
+        data, begins = self._compressed(chosen)
         box = data[begins[:, None] + np.arange(16, 52)].view(">f4").reshape(-1, 3, 3).astype(np.float32)
         positions = np.empty((len(chosen), n_wanted, 3), np.float32)
         if self.n_atoms <= 9:
@@ -90,6 +90,28 @@ class XTCFile(TrajectoryFile):
             positions = positions[:, atom_indices]
         return Frames(positions, time, box=box if box.any() else None)
 
+    def _compressed(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bytes of frames, with 16 to spare for the decoder to look ahead, and where each begins."""
+        starts, sizes = self._starts[chosen], self._starts[chosen + 1] - self._starts[chosen]
+        begins = np.cumsum(sizes) - sizes
+        data = np.empty(int(sizes.sum()) + 16, np.uint8)
+        data[-16:] = 0
+        view = data.data
+        # Frames side by side are read in one go, of others only what is wanted.
+        breaks = np.flatnonzero(np.diff(chosen) != 1) + 1
+        with self.path.open("rb", buffering=0) as file:
+            for first, last in zip([0, *breaks], [*breaks, len(chosen)], strict=True):
+                place, end = int(begins[first]), int(begins[last - 1] + sizes[last - 1])
+                file.seek(int(starts[first]))
+                while place < end:
+                    read = file.readinto(view[place:end])
+                    if not read:
+                        raise self.error(
+                            f"frame {chosen[last - 1]} ends too soon; was the file changed since it was opened?"
+                        )
+                    place += read
+        return data, begins
+
     def _decode(self, data: np.ndarray, begins: np.ndarray, chosen: np.ndarray, positions: np.ndarray) -> None:
         from mdnb.formats.xtc_decoder import WRONG, decode_frames
 
@@ -100,3 +122,16 @@ class XTCFile(TrajectoryFile):
         frame, wrong = decode_frames(data, offsets, self.n_atoms, positions.shape[1], positions)
         if wrong:
             raise self.error(f"frame {chosen[frame]} cannot be decoded: {WRONG[wrong]}; the file is damaged")
+
+
+def _scan(data: mmap.mmap, position: int, n_atoms: int) -> tuple[np.ndarray, int]:
+    """Return where frames begin from `position` on, as far as all is in order, and where the last one ends."""
+    from mdnb.formats.xtc_index import scan_frames
+
+    content = np.frombuffer(data, np.uint8)
+    parts, starts = [], np.empty(65536, np.int64)
+    found = len(starts)
+    while found == len(starts):
+        found, position = scan_frames(content, position, n_atoms, starts)
+        parts.append(starts[:found].copy())
+    return np.concatenate(parts), int(position)

@@ -103,11 +103,15 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
     DataError
         When structures cannot be rebuilt from the features of the run.
     """
+    if not isinstance(run, Run):
+        raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
     model = run.model
     if not isinstance(model, VAEModel | GANModel):
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
-    if n < 1:
-        raise SpecError(f"n = {n}: expected at least 1 structure")
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
+    if reference is not None and not isinstance(reference, Trajectories | Features):
+        raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
     if run.featurizers != (InternalCoordinates.name,):
         raise DataError(
             f"structures cannot be rebuilt from {', '.join(run.featurizers)}; featurize with 'internal-coordinates'"
@@ -116,7 +120,7 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
     coordinates = InternalCoordinates()
     coordinates.prepare(topology, run.reference)
     generator = torch.Generator().manual_seed(seed)
-    values = run.scaler.inverse(model.sample(n, generator).numpy())
+    values = run.scaler.inverse(model.sample(int(n), generator).numpy())
     structures = mdtraj.Trajectory(coordinates.rebuild(values).astype(np.float32), topology)
     structures.superpose(mdtraj.Trajectory(run.reference[None], topology))
     if reference is None:

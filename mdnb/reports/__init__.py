@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mdnb.errors import DataError
 from mdnb.reports.notebooks import find_notebook
 
 __all__ = ["Report", "find_notebook", "report"]
@@ -66,7 +67,8 @@ def report(
     Raises
     ------
     DataError
-        If there is no such notebook, or it cannot be read.
+        If there is no such notebook, it cannot be read, `out` is no folder, or the executed notebook would
+        overwrite one that no report has written.
     SpecError
         If a parameter is not declared, is not a Python name or has another type than declared.
     MdnbError
@@ -82,12 +84,16 @@ def report(
     declared = declared_parameters(document, source.name)
     values = check_parameters(declared, parameters or {}, source.name)
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    executed = folder / source.name
+    _check_place(executed, source)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"out = {str(out)!r} cannot be made a folder ({error.strerror}): give another one, such as 'report'"
+        ) from error
     if "out_dir" in {one.name for one in declared}:
         values.setdefault("out_dir", str(folder / "artifacts"))
-    executed = folder / source.name
-    if executed.exists() and executed.samefile(source):
-        raise _same_place(source)
     result = execute(document, values, source=source, output=executed, progress=progress)
     html = write_html(
         result, folder / f"{source.stem}.html", source=source, parameters=[(d, values.get(d.name)) for d in declared]
@@ -95,10 +101,23 @@ def report(
     return Report(notebook=executed, html=html)
 
 
-def _same_place(source: Path) -> Exception:
-    from mdnb.errors import DataError
+def _check_place(executed: Path, source: Path) -> None:
+    """Refuse to write the executed notebook over the notebook itself, or over one that nobody has run this way."""
+    from mdnb.reports.notebooks import read_notebook
 
-    return DataError(
-        f"the report of {str(source)!r} would overwrite that notebook itself: "
-        "give another folder as out, such as 'report'"
-    )
+    if not executed.exists():
+        return
+    if executed.samefile(source):
+        raise DataError(
+            f"the report of {str(source)!r} would overwrite that notebook itself: "
+            "give another folder as out, such as 'report'"
+        )
+    try:
+        ours = executed.is_file() and "papermill" in read_notebook(executed).metadata
+    except DataError:
+        ours = False  # what cannot be read was not written by a report either
+    if not ours:
+        raise DataError(
+            f"the report of {source.name!r} would overwrite {str(executed)!r}, which is not the notebook of an earlier "
+            "report: give another folder as out, such as 'report'"
+        )

@@ -1,4 +1,4 @@
-"""Turn an executed notebook into one HTML file that asks nothing of a network."""
+"""Turn an executed notebook into one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import re
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from nbconvert import HTMLExporter
 from traitlets.config import Config
@@ -27,10 +28,12 @@ _MOLECULE = 'class="mdnb-molecule"'
 _NOTE = '<p class="mdnb-note">An interactive control, shown only in a live notebook.</p>'
 _PRIORITY = ["text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]
 
-#: The browser itself refuses any request of the page.
+#: The browser refuses what the page would load, send or submit. It does not hold a script that navigates away:
+#: the outputs of a notebook are trusted as far as the notebook is.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
-    "img-src data: blob:; media-src data: blob:; font-src data:; connect-src data: blob:; worker-src blob: data:"
+    "img-src data: blob:; media-src data: blob:; font-src data:; connect-src data: blob:; worker-src blob: data:; "
+    "base-uri 'none'; form-action 'none'"
 )
 
 
@@ -69,7 +72,7 @@ def write_html(notebook: Any, path: Path, *, source: Path, parameters: Sequence[
     }
     resources = {"mdnb": page, "metadata": {"name": source.stem, "path": str(source.parent)}}
     body, _ = exporter.from_notebook_node(notebook, resources=resources)
-    body = _without_external(body)
+    body = _without_dead_links(_without_external(body), path.parent)
     body = body.replace(page["scripts"], _scripts(body))
     handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".html", dir=path.parent)
     try:
@@ -192,3 +195,23 @@ def _without_external(page: str) -> str:
         page,
         flags=re.DOTALL | re.IGNORECASE,
     )
+
+
+_SCRIPT = re.compile(r"(<script\b.*?</script>)", re.DOTALL | re.IGNORECASE)
+_NOTEBOOK_LINK = re.compile(
+    r"""(<a\b[^>]*?\bhref=")(?![a-z][a-z0-9+.-]*:|/)([^"?#]+)\.ipynb([?#][^"]*)?("[^>]*>)(.*?)</a>""",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def _without_dead_links(page: str, folder: Path) -> str:
+    """Turn links to other notebooks into links to their reports in that folder, or into text where there is none."""
+
+    def replaced(link: re.Match[str]) -> str:
+        before, name, place, after, text = link.groups()
+        there = (folder / f"{unquote(unescape(name))}.html").is_file()
+        return f"{before}{name}.html{place or ''}{after}{text}</a>" if there else text
+
+    parts = _SCRIPT.split(page)
+    parts[::2] = [_NOTEBOOK_LINK.sub(replaced, part) for part in parts[::2]]
+    return "".join(parts)

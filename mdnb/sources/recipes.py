@@ -116,6 +116,27 @@ def hands_of(topology: Any, positions: np.ndarray) -> list[bool]:
     return [bool(np.linalg.det(positions[row] - positions[centre]) > 0) for centre, row in centres]
 
 
+def cis_bonds(topology: Any, positions: np.ndarray) -> list[str]:
+    """Return the residues whose peptide bond to the residue before is cis (omega within 90 degrees of 0).
+
+    Parameters
+    ----------
+    topology : openmm.app.Topology
+    positions : (n_atoms, 3) array
+    """
+    found = []
+    residues = [{atom.name: atom.index for atom in residue.atoms()} for residue in topology.residues()]
+    for names, after, residue in zip(residues, residues[1:], list(topology.residues())[1:], strict=False):
+        if "CA" not in names or "CA" not in after:
+            continue
+        a, b, c, d = positions[[names["CA"], names["C"], after["N"], after["CA"]]]
+        along = (c - b) / np.linalg.norm(c - b)
+        first, second = (arm - (arm @ along) * along for arm in (a - b, d - c))
+        if first @ second > 0:
+            found.append(f"{residue.name}{residue.id}")
+    return found
+
+
 def _bonded(topology: Any) -> dict[int, list[int]]:
     bonded: dict[int, list[int]] = {}
     for a, b in topology.bonds():

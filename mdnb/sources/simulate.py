@@ -19,6 +19,7 @@ from mdnb.sources.recipes import (
     BOLTZMANN,
     SYSTEMS,
     build,
+    cis_bonds,
     create_system,
     hands_of,
     import_openmm,
@@ -48,11 +49,8 @@ def _replica(task: Mapping[str, Any]) -> dict[str, Any]:
     simulation = openmm.app.Simulation(topology, model, integrator, platform, properties)
     simulation.context.setPositions(modeller.positions)
     simulation.minimizeEnergy()
-    if task["start"] == "unfolded":  # a random coil of its own for each replica
-        integrator.setTemperature(900 * unit.kelvin)
-        integrator.setStepSize(1 * unit.femtosecond)
-        simulation.context.setVelocitiesToTemperature(900 * unit.kelvin, seed)
-        integrator.step(100_000)
+    if task["start"] == "unfolded":
+        _unfold(simulation, seed)
         integrator.setStepSize(system.time_step * unit.femtosecond)
         integrator.setTemperature(task["temperature"] * unit.kelvin)
     simulation.context.setVelocitiesToTemperature(task["temperature"] * unit.kelvin, seed)
@@ -96,6 +94,22 @@ def _replica(task: Mapping[str, Any]) -> dict[str, Any]:
     if name == "alanine-dipeptide":
         row["phi_crossings"] = phi_crossings(arrays["positions"], topology_file)
     return row
+
+
+def _unfold(simulation: Any, seed: int) -> None:
+    """Heat a simulation to a random coil of its own; coils with a cis peptide bond are drawn again."""
+    unit, integrator = import_openmm().unit, simulation.integrator
+    folded = simulation.context.getState(positions=True).getPositions()
+    integrator.setTemperature(900 * unit.kelvin)
+    integrator.setStepSize(1 * unit.femtosecond)
+    for attempt in range(10):
+        simulation.context.setPositions(folded)
+        simulation.context.setVelocitiesToTemperature(900 * unit.kelvin, seed + 1000 * attempt)
+        integrator.step(100_000)
+        positions = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value
+        if not cis_bonds(simulation.topology, positions):
+            return
+    raise DataError("ten coils in a row had a cis peptide bond; choose another seed")
 
 
 def phi_crossings(positions: np.ndarray, topology_file: str | os.PathLike[str]) -> int:

@@ -159,12 +159,18 @@ def _pdb(picture: Drawing, positions: np.ndarray) -> str:
         picture.topology.atoms, positions, (share + 1) / 2 * _LARGEST_FACTOR, strict=True
     ):
         residue, symbol = atom.residue, getattr(atom.element, "symbol", "")
-        name = atom.name[:4] if len(atom.name) >= 4 or len(symbol) == 2 else f" {atom.name}"
+        name = _printable(atom.name[:4])
+        name = name if len(name) >= 4 or len(symbol) == 2 else f" {name}"
         lines.append(
-            f"ATOM  {(atom.index + 1) % 100_000:5d} {name:<4} {residue.name[:3]:>3} "
+            f"ATOM  {(atom.index + 1) % 100_000:5d} {name:<4} {_printable(residue.name[:3]):>3} "
             f"{chr(65 + residue.chain.index % 26)}{residue.resSeq % 10_000:4d}    "
             f"{x:8.3f}{y:8.3f}{z:8.3f}{1:6.2f}{factor:6.2f}          {symbol:>2}"
         )
     if picture.n_atoms < 100_000:
         lines += [f"CONECT{a + 1:5d}{b + 1:5d}" for a, b in picture.bonds]
-    return "\n".join([*lines, "END", ""]).replace("\0", " ")
+    return "\n".join([*lines, "END", ""])
+
+
+def _printable(name: str) -> str:
+    """Return a name without what would begin another line or record of the PDB text."""
+    return "".join(letter if letter.isprintable() else "_" for letter in name)

@@ -83,6 +83,9 @@ class StructureView(HasTraits):
     ) -> None:
         """Show other structures in the same view; parameters and errors as for the class."""
         n_frames = _n_frames(structures)
+        if isinstance(frame, bool) or not isinstance(frame, int | np.integer):
+            raise DataError(f"frame = {frame!r}: expected the number of a frame, 0 to {n_frames - 1}")
+        frame = int(frame)
         if not 0 <= frame < n_frames:
             raise DataError(f"no frame {frame}: there are {n_frames} (0 to {n_frames - 1}); give one of those")
         first = face_on(_frames(structures, [frame]))

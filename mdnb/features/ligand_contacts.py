@@ -1,0 +1,92 @@
+"""Distances between a protein and its ligand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdnb.errors import DataError
+from mdnb.features.atoms import heavy_atoms, select_atoms
+from mdnb.features.base import Column, Featurizer, as_mdtraj, residue_labels
+from mdnb.trajectories import Chunk
+
+if TYPE_CHECKING:
+    import mdtraj
+
+__all__ = ["LigandContacts"]
+
+
+class LigandContacts(Featurizer):
+    """Closest distance in nm between the heavy atoms of each protein residue and those of a ligand.
+
+    Nearest images where there is a box.
+
+    Parameters
+    ----------
+    ligand : str, optional
+        In mdtraj's selection language, such as ``resname BEN``; may be a peptide. By default the one
+        residue that is neither protein nor water and has at least six heavy atoms.
+    selection : str
+        The protein's atoms; those of the ligand's residues do not count.
+    """
+
+    name = "ligand-contacts"
+    needed = "it needs residues of protein beside the ligand; give them with selection="
+
+    def __init__(self, ligand: str | None = None, selection: str = "protein") -> None:
+        self.ligand, self.selection = ligand, selection
+
+    def _find(self, topology: mdtraj.Topology) -> list[int]:
+        """Return the heavy atoms of the ligand."""
+        if self.ligand is not None:
+            found = select_atoms(topology, self.ligand, self.name)
+        else:
+            large = [
+                residue
+                for residue in topology.residues
+                if not residue.is_protein and not residue.is_water and len(heavy_atoms(residue)) >= 6
+            ]
+            if len(large) != 1:
+                names = ", ".join(str(residue) for residue in large[:6]) or "none"
+                raise DataError(
+                    f"{self.name!r} needs one ligand, and {len(large)} residues could be it ({names}); name it: "
+                    f"mdnb.features.LigandContacts('resname BEN')"
+                )
+            found = np.array([atom.index for atom in large[0].atoms], int)
+        heavy = [index for index in found.tolist() if getattr(topology.atom(index).element, "symbol", "") != "H"]
+        if not heavy:
+            raise DataError(f"{self.name!r}: the ligand {self.ligand!r} has no heavy atoms; choose another selection")
+        return heavy
+
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+        """Return one column for each residue of the protein."""
+        self._topology = topology
+        ligand = self._find(topology)
+        taken = {topology.atom(index).residue.index for index in ligand}
+        chosen = set(select_atoms(topology, self.selection, self.name).tolist())
+        pairs: list[tuple[int, int]] = []
+        columns, label, starts = [], residue_labels(topology), [0]
+        for residue in topology.residues:
+            atoms = [index for index in heavy_atoms(residue) if index in chosen]
+            if residue.index in taken or not atoms:
+                continue
+            pairs.extend((i, j) for i in atoms for j in ligand)
+            starts.append(len(pairs))
+            name = f"ligand distance {label[residue.index]}"
+            columns.append(Column(name, "nm", (*atoms, *ligand), name))
+        self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts, int)
+        return tuple(columns)
+
+    def compute(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, n_residues) in nm."""
+        if chunk.box is None:
+            from mdnb.features.kernels import closest_distances
+
+            closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
+            closest_distances(chunk.positions, self._pairs, self._starts, closest)
+            return closest
+        import mdtraj
+
+        distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
+        return np.minimum.reduceat(distances, self._starts[:-1], axis=1)

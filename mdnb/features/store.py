@@ -1,0 +1,234 @@
+"""Features kept on disk: a folder each with the numbers, memory-mapped, and a JSON header; checked when opened.
+
+``<key>/values.npy`` holds (n_frames, n_columns) float32, ``time.npy`` the times; ``blocks.jsonl`` names the
+SHA-256 of each block of rows, and ``header.json`` that of `blocks.jsonl`. While it is written the folder is
+called ``<key>.partial``; it is never read as a store, but the next run takes over its finished blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdnb.errors import DataError
+from mdnb.features.identity import key_of
+from mdnb.features.passes import in_order
+
+__all__ = ["FeatureStore", "cache_folder"]
+
+_LOG = logging.getLogger(__name__)
+_FORMAT = 1
+_Block = tuple[int, int]
+
+
+def cache_folder(cache: bool | str | os.PathLike[str] = True) -> Path:
+    """Return the folder of the stores: as given, else that of ``MDNB_CACHE``, else in the user's cache folder."""
+    if not isinstance(cache, bool):
+        return Path(cache)
+    if os.environ.get("MDNB_CACHE"):
+        return Path(os.environ["MDNB_CACHE"]) / "features"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mdnb", appauthor=False) / "features"
+
+
+class FeatureStore:
+    """The store of one table of features; `recipe` describes all that the numbers depend on.
+
+    Parameters
+    ----------
+    folder : Path
+        Where stores lie.
+    recipe : mapping
+        What JSON can hold.
+    n_frames, n_columns : int
+    names : sequence of str
+        Of the columns, for people who read the header.
+    """
+
+    def __init__(
+        self, folder: Path, recipe: Mapping[str, Any], n_frames: int, n_columns: int, names: Sequence[str] = ()
+    ) -> None:
+        self.recipe = json.loads(json.dumps({"format": _FORMAT, **recipe}))
+        self.path = folder / key_of(self.recipe)
+        self._partial = self.path.with_name(self.path.name + ".partial")
+        self._shape, self._names = (n_frames, n_columns), list(names)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other threads and processes from writing this store; the system frees it when a process dies."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = self.path.with_name(self.path.name + ".lock").open("ab")
+        except OSError as error:
+            raise self._unusable(error) from error
+        with lock:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+            else:
+                import fcntl
+
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                except OSError as error:
+                    raise self._unusable(error) from error
+            yield
+
+    def open(self, n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return values, memory-mapped, and times; None where there is no store or it is damaged.
+
+        A damaged one is set aside, so that its intact blocks are taken over by `begin`.
+        """
+        if not self.path.is_dir():
+            return None
+        wrong = self._wrong(n_jobs)
+        if wrong:
+            _LOG.warning("the store %s is damaged (%s); what is damaged is computed again", self.path, wrong)
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self.path.rename(self._partial)
+            return None
+        return self.open_unchecked()
+
+    def open_unchecked(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return values, memory-mapped, and times of the store that was just written."""
+        # Copy on write: whoever changes the array changes neither the file nor the next reader's numbers.
+        return np.load(self.path / "values.npy", mmap_mode="c"), np.load(self.path / "time.npy")
+
+    def _wrong(self, n_jobs: int) -> str:
+        """Return what is wrong with the store, or nothing."""
+        try:
+            header = json.loads((self.path / "header.json").read_text(encoding="utf-8"))
+            listed = (self.path / "blocks.jsonl").read_bytes()
+        except (OSError, ValueError) as error:
+            return f"its header cannot be read: {error}"
+        if not isinstance(header, dict) or header.get("recipe") != self.recipe:
+            return "its header is of other features"
+        if header.get("sha256") != hashlib.sha256(listed).hexdigest():
+            return "the list of its blocks was changed"
+        blocks = self._listed(self.path)
+        if sum(stop - start for start, stop in blocks) != self._shape[0]:
+            return "blocks are missing"
+        bad = sum(1 for block in self._intact(self.path, blocks, n_jobs) if block is None)
+        return f"{bad} of {len(blocks)} blocks are not what was written" if bad else ""
+
+    def begin(self, blocks: Iterable[_Block], n_jobs: int = 1) -> set[_Block]:
+        """Make the files to write into, and return those of the blocks that an earlier run has left intact."""
+        needed = self._shape[0] * (self._shape[1] * 4 + 8)
+        wanted, noted = set(blocks), self._listed(self._partial)
+        listed = {block: digest for block, digest in noted.items() if block in wanted}
+        intact = {block for block in self._intact(self._partial, listed, n_jobs) if block is not None}
+        if not intact:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            free = shutil.disk_usage(self.path.parent).free
+            if free < needed:
+                raise DataError(
+                    f"the features need {needed / 1e9:.1f} GB, {self.path.parent} has {free / 1e9:.1f} GB free; "
+                    "delete what is in there, or give another folder as cache or in MDNB_CACHE"
+                )
+            self._partial.mkdir()
+            for name, shape, dtype in (("values", self._shape, "<f4"), ("time", self._shape[:1], "<f8")):
+                np.lib.format.open_memmap(self._partial / f"{name}.npy", "w+", np.dtype(dtype), shape)
+        lines = [self._line(block, listed[block]) for block in sorted(intact)]
+        (self._partial / "blocks.jsonl").write_text("".join(lines), encoding="utf-8")
+        return intact
+
+    def write(self, start: int, values: np.ndarray, time: np.ndarray) -> str:
+        """Write some rows and return their hash; several threads may do so at once."""
+        rows, times = np.ascontiguousarray(values, "<f4"), np.ascontiguousarray(time, "<f8")
+        for name, array in (("values", rows), ("time", times)):
+            path = self._partial / f"{name}.npy"
+            row_bytes = array.nbytes // len(array)
+            with path.open("r+b") as file:
+                offset = path.stat().st_size - self._shape[0] * row_bytes  # behind the array's own header
+                file.seek(offset + start * row_bytes)
+                file.write(array.data)
+        return _hash(rows, times)
+
+    def done(self, block: _Block, digest: str) -> None:
+        """Note that a block is written."""
+        with (self._partial / "blocks.jsonl").open("a", encoding="utf-8") as file:
+            file.write(self._line(block, digest))
+
+    def finish(self) -> None:
+        """Give the store its name."""
+        listed = (self._partial / "blocks.jsonl").read_bytes()
+        header = {
+            "recipe": self.recipe, "shape": self._shape, "dtype": "<f4", "columns": self._names,
+            "sha256": hashlib.sha256(listed).hexdigest(),
+        }  # fmt: skip
+        (self._partial / "header.json").write_text(json.dumps(header, indent=1), encoding="utf-8")
+        self._partial.rename(self.path)
+
+    @staticmethod
+    def _line(block: _Block, digest: str) -> str:
+        return json.dumps([*block, digest]) + "\n"
+
+    @staticmethod
+    def _listed(folder: Path) -> dict[_Block, str]:
+        """Return the blocks that are noted as written, with their hashes."""
+        blocks: dict[_Block, str] = {}
+        try:
+            lines = (folder / "blocks.jsonl").read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return blocks
+        for line in lines:
+            try:
+                start, stop, digest = json.loads(line)
+            except (ValueError, TypeError):  # the last line of a run that was killed
+                continue
+            blocks[start, stop] = digest
+        return blocks
+
+    def _intact(self, folder: Path, blocks: Mapping[_Block, str], n_jobs: int) -> Iterator[_Block | None]:
+        """Yield each block whose rows in `folder` have its hash, None for each of the others."""
+        if not blocks:
+            return
+        n_frames, n_columns = self._shape
+        expected = {"values": n_frames * n_columns * 4, "time": n_frames * 8}
+        try:
+            offsets = {name: (folder / f"{name}.npy").stat().st_size - size for name, size in expected.items()}
+            for name, dtype, shape in (("values", "<f4", self._shape), ("time", "<f8", self._shape[:1])):
+                array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                if array.dtype != np.dtype(dtype) or array.shape != shape:
+                    raise ValueError(f"{name}.npy holds something else")
+        except (OSError, ValueError):
+            yield from (None for _ in blocks)
+            return
+
+        def check(block: _Block) -> _Block | None:
+            start, stop = block
+            if not 0 <= start < stop <= n_frames:
+                return None
+            arrays = []
+            for name, row_bytes in (("values", 4 * n_columns), ("time", 8)):
+                with (folder / f"{name}.npy").open("rb") as file:
+                    file.seek(offsets[name] + start * row_bytes)
+                    arrays.append(np.frombuffer(file.read((stop - start) * row_bytes), np.uint8))
+            return block if _hash(*arrays) == blocks[block] else None
+
+        yield from in_order(check, blocks, n_jobs)
+
+    def _unusable(self, error: OSError) -> DataError:
+        return DataError(
+            f"{self.path.parent} cannot be used for a cache of features ({error}); give another folder as cache, or "
+            "in the environment variable MDNB_CACHE"
+        )
+
+
+def _hash(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -43,7 +43,7 @@ def featurize(
         secondary-structure, ligand-contacts, voxels``, one made with ``@mdnb.features.featurizer``, or a
         featurizer with settings of its own, such as
         ``mdnb.features.Torsions(kinds=("phi", "psi"))``. One alone keeps its shape (positions are
-        (n_atoms, 3)); several are joined to one row of numbers.
+        (n_heavy_atoms, 3)); several are joined to one row of numbers.
     chunk_size : int, optional
         Frames read at a time; it does not change the result.
     n_jobs : int

@@ -142,12 +142,16 @@ def _topology(top: Any, files: Iterable[TrajectoryFile]) -> mdtraj.Topology:
     import mdtraj
 
     try:
-        return mdtraj.load_topology(str(path))
+        topology = mdtraj.load_topology(str(path)).copy()
     except Exception as error:  # mdtraj's readers have exceptions of their own, such as PSFError
         raise DataError(
             f"{path} cannot be read as a topology: {type(error).__name__}: {error}; expected PDB, GRO, PSF, PRMTOP "
             "or mmCIF"
         ) from error
+    if path.suffix.lower() in (".prmtop", ".parm7"):  # AMBER counts residues from 1, mdtraj makes it 0
+        for residue in topology.residues:
+            residue.resSeq = residue.index + 1
+    return topology
 
 
 def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarray) -> np.ndarray | None:

@@ -263,6 +263,13 @@ def test_amber_agrees_with_mdanalysis(extra_data, name, n_atoms):
         assert np.allclose(ours[key], theirs[key], rtol=2e-6, atol=1e-5 if key == "box" else 1e-6), key
 
 
+def test_amber_residues_are_counted_from_one(extra_data):
+    """As AMBER does; mdtraj alone calls the first one SER0."""
+    folder = extra_data / "trpzip2_cpptraj_velfrc"
+    loaded = mdnb.load(folder / "trpzip2.ff14SB.mbondi3.nc", top=folder / "trpzip2.ff14SB.mbondi3.parm7")
+    assert [str(residue) for residue in loaded.topology.residues][:3] == ["SER1", "TRP2", "THR3"]
+
+
 def test_amber_velocities_are_those_of_a_protein_at_room_temperature(extra_data):
     folder = extra_data / "trpzip2_cpptraj_velfrc"
     loaded = mdnb.load(folder / "systemVF.nc", top=folder / "systemVF.parm7")

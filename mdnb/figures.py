@@ -17,6 +17,7 @@ from mdnb.generation.compare import DEGREES, ramachandran
 from mdnb.generation.generate import Generated
 from mdnb.runs import Run
 from mdnb.scores import Score
+from mdnb.sources.recipes import BOLTZMANN
 
 __all__ = [
     "checks_figure",
@@ -32,7 +33,6 @@ __all__ = [
 
 #: Okabe and Ito's colours, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-BOLTZMANN = 0.00831446261815324  # kJ/(mol K)
 
 
 def _text(name: object) -> str:

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 
 import mdnb.models
-from mdnb.datasets import Samples, Scaler, Window, make_samples
+from mdnb.datasets import Samples, Scaler, Window, digest, make_samples
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features
 from mdnb.formats.topology_json import topology_to_json
@@ -27,7 +27,7 @@ from mdnb.models.stored import check_stored, check_weights
 from mdnb.scores import Score
 from mdnb.specs import Training
 
-__all__ = ["Run", "TargetInfo", "check_folder", "fingerprint", "provenance"]
+__all__ = ["Run", "TargetInfo", "check_folder", "provenance"]
 
 _FORMAT = 1
 _FILES = ("run.json", "weights.safetensors")
@@ -352,14 +352,9 @@ def provenance(features: Features, seed: int) -> dict[str, Any]:
         "data": {
             "trajectories": list(features.source.names),
             "n_frames": len(features),
-            "sha256_of_values": fingerprint(features),
+            "sha256_of_values": digest(features.values),
         },
     }
-
-
-def fingerprint(features: Features) -> str:
-    """Return a hash of the features' numbers, by which the data of a run are known again."""
-    return hashlib.sha256(np.ascontiguousarray(features.values).tobytes()).hexdigest()
 
 
 def check_folder(folder: Path) -> None:

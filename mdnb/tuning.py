@@ -11,12 +11,12 @@ from typing import Any
 
 import optuna
 
-from mdnb.datasets import Window
+from mdnb.datasets import Window, digest
 from mdnb.errors import SpecError, TrainingError, unknown_name
 from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec
 from mdnb.progress import progress_bar
-from mdnb.runs import Run, fingerprint
+from mdnb.runs import Run
 from mdnb.specs import Setting, Spec, Training, spec_class
 from mdnb.targets import make_target
 from mdnb.training import fit
@@ -108,7 +108,7 @@ def tune(
         if name not in names:
             raise unknown_name(f"setting of {kind.__name__}", name, names)
     made = make_target(features, target)
-    what = [fingerprint(features), made.name, made.values.tolist(), training.to_dict(), sorted(bounds.items())]
+    what = [digest(features.values), made.name, made.values.tolist(), training.to_dict(), sorted(bounds.items())]
     key = hashlib.sha256(repr([*what, window]).encode()).hexdigest()[:16]
     study = _study(kind, training, out, key)
     with progress_bar(total=trials, description=f"tune {kind.__name__}", unit="trial") as bar:

@@ -11,7 +11,7 @@ from mdnb.errors import DataError
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["backbone_atoms", "ca_or_heavy_atoms", "heavy_atoms", "masses", "select_atoms"]
+__all__ = ["backbone_atoms", "ca_or_heavy_atoms", "heavy_atoms", "is_heavy", "masses", "select_atoms"]
 
 
 def select_atoms(topology: mdtraj.Topology, selection: str, feature: str, at_least: int = 1) -> np.ndarray:
@@ -46,9 +46,14 @@ def ca_or_heavy_atoms(topology: mdtraj.Topology, selection: str | None, feature:
     return found if len(found) >= at_least else select_atoms(topology, "not water and element != H", feature, at_least)
 
 
+def is_heavy(atom: mdtraj.core.topology.Atom) -> bool:
+    """Return whether an atom is not a hydrogen; one without an element counts as heavy."""
+    return atom.element is None or atom.element.symbol != "H"
+
+
 def heavy_atoms(residue: mdtraj.core.topology.Residue) -> list[int]:
     """Return the indices of a residue's atoms that are not hydrogen."""
-    return [atom.index for atom in residue.atoms if atom.element is None or atom.element.symbol != "H"]
+    return [atom.index for atom in residue.atoms if is_heavy(atom)]
 
 
 def backbone_atoms(residue: mdtraj.core.topology.Residue) -> dict[str, int]:

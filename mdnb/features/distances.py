@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import DataError
+from mdnb.features.atoms import heavy_atoms
 from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_labels, residue_labels
 from mdnb.trajectories import Chunk
 
@@ -33,7 +34,7 @@ class Distances(Featurizer):
 
     def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
         chosen = topology.select(self.selection)
-        near = _within_bonds(topology, self.min_bonds - 1)
+        near = within_bonds(topology, self.min_bonds - 1)
         pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if (int(i), int(j)) not in near]
         return np.array(pairs, int).reshape(-1, 2)
 
@@ -111,20 +112,13 @@ class Contacts(Featurizer):
     needed = "it needs at least two residues, three or more apart (for small molecules: 'distances')"
 
     def __init__(self, cutoff: float = 0.45, width: float = 0.03, min_residues: int = 3) -> None:
-        if cutoff <= 0 or width < 0:
-            raise DataError(
-                f"cutoff = {cutoff} nm, width = {width} nm: expected a cutoff above 0, a width of at least 0"
-            )
+        check_switch(cutoff, width)
         self.cutoff, self.width, self.min_residues = cutoff, width, min_residues
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return one column for each pair of residues."""
         self._topology = topology
-        heavy = {
-            residue.index: [atom.index for atom in residue.atoms if atom.element is None or atom.element.symbol != "H"]
-            for residue in topology.residues
-            if not residue.is_water
-        }
+        heavy = {residue.index: heavy_atoms(residue) for residue in topology.residues if not residue.is_water}
         columns, pairs, starts = [], [], [0]
         label = residue_labels(topology)
         residues = [residue for residue in topology.residues if heavy.get(residue.index)]
@@ -153,12 +147,23 @@ class Contacts(Featurizer):
         else:
             distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
             closest = np.minimum.reduceat(distances, self._starts, axis=1)
-        if self.width == 0:
-            return (closest < self.cutoff).astype(np.float32)
-        return 1 / (1 + np.exp(np.clip((closest - self.cutoff) / self.width, -50, 50)))
+        return switched(closest, self.cutoff, self.width)
 
 
-def _within_bonds(topology: mdtraj.Topology, n_bonds: int) -> set[tuple[int, int]]:
+def check_switch(cutoff: float, width: float) -> None:
+    """Refuse a switching function that has no meaning."""
+    if cutoff <= 0 or width < 0:
+        raise DataError(f"cutoff = {cutoff} nm, width = {width} nm: expected a cutoff above 0, a width of at least 0")
+
+
+def switched(closest: np.ndarray, cutoff: float, width: float) -> np.ndarray:
+    """Return ``1 / (1 + exp((d - cutoff) / width))`` of distances; 0 or 1 where the width is 0."""
+    if width == 0:
+        return (closest < cutoff).astype(np.float32)
+    return 1 / (1 + np.exp(np.clip((closest - cutoff) / width, -50, 50)))
+
+
+def within_bonds(topology: mdtraj.Topology, n_bonds: int) -> set[tuple[int, int]]:
     """Return the ordered pairs of atoms that are at most `n_bonds` bonds apart."""
     neighbours: dict[int, set[int]] = {index: set() for index in range(topology.n_atoms)}
     for a, b in topology.bonds:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import DataError
+from mdnb.features.atoms import is_heavy
 from mdnb.features.base import Column, Featurizer, atom_labels
 from mdnb.trajectories import Chunk
 
@@ -226,7 +227,7 @@ def _placements(topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Place
     for a, b in topology.bonds:
         bonded[a.index].append(b.index)
         bonded[b.index].append(a.index)
-    heavy = [atom.element is None or atom.element.symbol != "H" for atom in topology.atoms]
+    heavy = [is_heavy(atom) for atom in topology.atoms]
     # Heavy atoms come first, so that hydrogens hang on them.
     neighbours = [sorted(set(row), key=lambda index: (not heavy[index], index)) for row in bonded]
     order, parent = _outwards(_centre(neighbours, heavy), neighbours)

@@ -9,6 +9,7 @@ import numpy as np
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms, select_atoms
 from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_labels, residue_labels
+from mdnb.features.distances import check_switch, switched
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -94,10 +95,7 @@ class ContactMap(Featurizer):
     axes = ("residue", "residue")
 
     def __init__(self, cutoff: float = 0.45, width: float = 0.03) -> None:
-        if cutoff <= 0 or width < 0:
-            raise DataError(
-                f"cutoff = {cutoff} nm, width = {width} nm: expected a cutoff above 0, a width of at least 0"
-            )
+        check_switch(cutoff, width)
         self.cutoff, self.width = cutoff, width
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
@@ -142,9 +140,7 @@ class ContactMap(Featurizer):
             residue_distances(chunk.positions, atoms, starts, closest)
         else:
             self._fill_periodic(chunk, atoms, starts, closest)
-        if self.width == 0:
-            return (closest < self.cutoff).astype(np.float32)
-        return 1 / (1 + np.exp(np.clip((closest - self.cutoff) / self.width, -50, 50)))
+        return switched(closest, self.cutoff, self.width)
 
     def _fill_periodic(self, chunk: Chunk, atoms: np.ndarray, starts: np.ndarray, closest: np.ndarray) -> None:
         """Fill the closest distances of nearest images, one residue after another to bound the memory."""

@@ -17,6 +17,8 @@ class DCDFile(TrajectoryFile):
     by arithmetic. Layout: https://www.ks.uiuc.edu/Research/vmd/plugins/molfile/dcdplugin.html
     """
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         size = self.path.stat().st_size

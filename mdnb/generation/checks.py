@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import mdtraj
 import numpy as np
 
-from mdnb.features.distances import _within_bonds
+from mdnb.features.atoms import is_heavy
+from mdnb.features.distances import within_bonds
 
 __all__ = ["CHECKS", "Limits", "check_structures"]
 
@@ -69,10 +70,10 @@ class Limits:
         angles = np.array(
             [(i, centre, j) for centre, row in neighbours.items() for k, i in enumerate(row) for j in row[k + 1 :]], int
         ).reshape(-1, 3)
-        near = _within_bonds(topology, 3)
+        near = within_bonds(topology, 3)
         apart = ((i, j) for i in range(topology.n_atoms) for j in range(i + 1, topology.n_atoms) if (i, j) not in near)
         pairs = np.array(list(apart), int).reshape(-1, 2)
-        heavy = {a.index for a in topology.atoms if a.element is None or a.element.symbol != "H"}
+        heavy = {atom.index for atom in topology.atoms if is_heavy(atom)}
         # Equal hydrogens may be exchanged, so a centre needs three heavy neighbours.
         centres = np.array(
             [

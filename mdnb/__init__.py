@@ -18,11 +18,18 @@ _PUBLIC = {
     "Features": "mdnb.features.base",
     "Window": "mdnb.datasets",
     "fit": "mdnb.training",
+    "resume": "mdnb.training",
+    "cross_validate": "mdnb.training",
     "Training": "mdnb.specs",
     "CNN": "mdnb.models.cnn",
     "RNN": "mdnb.models.rnn",
+    "CNNRNN": "mdnb.models.cnnrnn",
     "VAE": "mdnb.models.vae",
     "GAN": "mdnb.models.gan",
+    "Labels": "mdnb.models.objectives",
+    "SlowModes": "mdnb.models.objectives",
+    "TimeLagged": "mdnb.models.objectives",
+    "Forecast": "mdnb.models.objectives",
     "Run": "mdnb.runs",
     "baselines": "mdnb.baseline",
     "tune": "mdnb.tuning",
@@ -49,7 +56,12 @@ if TYPE_CHECKING:
     from mdnb.generation.generate import generate as generate
     from mdnb.loading import load as load
     from mdnb.models.cnn import CNN as CNN
+    from mdnb.models.cnnrnn import CNNRNN as CNNRNN
     from mdnb.models.gan import GAN as GAN
+    from mdnb.models.objectives import Forecast as Forecast
+    from mdnb.models.objectives import Labels as Labels
+    from mdnb.models.objectives import SlowModes as SlowModes
+    from mdnb.models.objectives import TimeLagged as TimeLagged
     from mdnb.models.rnn import RNN as RNN
     from mdnb.models.vae import VAE as VAE
     from mdnb.reports import report as report
@@ -57,7 +69,9 @@ if TYPE_CHECKING:
     from mdnb.sources.packaged import example as example
     from mdnb.sources.simulate import simulate as simulate
     from mdnb.specs import Training as Training
+    from mdnb.training import cross_validate as cross_validate
     from mdnb.training import fit as fit
+    from mdnb.training import resume as resume
     from mdnb.trajectories import Trajectories as Trajectories
     from mdnb.tuning import tune as tune
     from mdnb.views import StructureView as StructureView

@@ -51,7 +51,7 @@ def baselines(run: Run, features: Features, target: Any) -> dict[str, dict[str, 
         raise DataError(f"these are not the labels that the {run.family} was trained on; scores would not compare")
     samples = make_samples(features, made, run.window)
     settings = run.training
-    split = split_samples(samples, test=settings.test, validation=settings.validation, seed=settings.seed)
+    split = split_samples(samples, settings)
     assert samples.labels is not None
 
     def inputs(rows: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 import os
 import platform
@@ -21,15 +21,17 @@ import mdnb.models
 from mdnb.datasets import Samples, Scaler, Window, digest, make_samples
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features
+from mdnb.files import sha256_of
 from mdnb.formats.topology_json import topology_to_json
-from mdnb.models.base import Model, ModelSpec, Task
+from mdnb.models.base import Model, ModelSpec, Predictor, Task
+from mdnb.models.objectives.labels import GaussianHead
 from mdnb.models.stored import check_stored, check_weights
 from mdnb.scores import Score
 from mdnb.specs import Training
 
 __all__ = ["Run", "TargetInfo", "check_folder", "provenance"]
 
-_FORMAT = 1
+_FORMAT = 2
 _FILES = ("run.json", "weights.safetensors")
 #: What damaged or tampered files lead to.
 _UNUSABLE = (
@@ -171,8 +173,8 @@ class Run:
         return torch.from_numpy(self.scaler.transform(features.values[frames]))
 
     def samples(self, features: Features) -> Samples:
-        """Return the windows of the features, every one."""
-        return make_samples(features, None, Window(length=self.window.length, horizon=self.window.horizon))
+        """Return the samples of the features, every window or trajectory."""
+        return make_samples(features, None, dataclasses.replace(self.window, stride=1))
 
     @torch.no_grad()
     def outputs(self, features: Features, frames: np.ndarray) -> np.ndarray:
@@ -186,10 +188,13 @@ class Run:
         Returns
         -------
         (n_samples, n_outputs) array
-            Probabilities of the classes; the predicted number; the latents of a VAE; a critic's score.
+            Probabilities of the classes; the predicted number; slow modes; latents; the frames foreseen, scaled;
+            a critic's score.
         """
         parts = [self.model.score(self.inputs(features, rows)) for rows in _batches(frames)]
         scores = torch.cat(parts)
+        if not isinstance(self.model, Predictor):
+            return scores.numpy()
         if self.task.kind == "class":
             scores = torch.softmax(scores, dim=1)
         elif self.task.kind == "real" and self.target is not None:
@@ -197,7 +202,13 @@ class Run:
         return scores.numpy()
 
     def predict(self, features: Features) -> np.ndarray:
-        """Return class numbers (n_samples,), or numbers in the label's unit, for every window of the features.
+        """Return what is predicted for every sample of the features (`samples`).
+
+        Returns
+        -------
+        array
+            Class numbers (n_samples,); numbers in the label's unit (n_samples,); or the frames that follow,
+            (n_samples, steps, *shape) in the features' units.
 
         Raises
         ------
@@ -205,10 +216,45 @@ class Run:
             When the features are not those of the training, or the family does not predict.
         """
         self.check(features)
-        if self.task.kind == "none":
-            raise DataError(f"a {self.family} predicts nothing; use run.outputs, mdnb.generate or mdnb.explain")
+        if not isinstance(self.model, Predictor) or self.task.kind in ("slow", "lagged"):
+            raise DataError(f"a {self.family} predicts nothing here; use run.encode, mdnb.generate or mdnb.explain")
         outputs = self.outputs(features, self.samples(features).frames)
+        if self.task.kind == "forecast":
+            return self.scaler.inverse(outputs.reshape(len(outputs), -1, *self.task.shape))
         return outputs.argmax(1) if self.task.kind == "class" else outputs[:, 0]
+
+    def encode(self, features: Features) -> np.ndarray:
+        """Return the slow modes or latents of every sample of the features, (n_samples, n_outputs).
+
+        Raises
+        ------
+        DataError
+            When the features are not those of the training, or the model has neither.
+        """
+        self.check(features)
+        if self.task.kind not in ("slow", "lagged") and self.family != "VAE":
+            raise DataError(
+                f"this {self.family} has no latents; use run.predict, or train a VAE, or with mdnb.SlowModes() or "
+                "mdnb.TimeLagged() as the objective"
+            )
+        return self.outputs(features, self.samples(features).frames)
+
+    @torch.no_grad()
+    def errors(self, features: Features) -> np.ndarray:
+        """Return the standard deviation that is predicted for each number of `predict`, (n_samples,), in its unit.
+
+        Raises
+        ------
+        DataError
+            When the run was not trained with ``mdnb.Labels(uncertainty=True)``.
+        """
+        self.check(features)
+        model = self.model
+        if not isinstance(model, Predictor) or not isinstance(model.head, GaussianHead) or self.target is None:
+            raise DataError("this run predicts no errors; train with objective=mdnb.Labels(uncertainty=True)")
+        rows = _batches(self.samples(features).frames)
+        found = [model.head.error(model.encoder(self.inputs(features, own))) for own in rows]
+        return np.asarray(torch.cat(found).numpy() * self.target.scale)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``run.json`` and ``weights.safetensors`` into a folder, whole or not at all.
@@ -241,7 +287,7 @@ class Run:
                 "spec": self.spec.to_dict(),
                 "training": self.training.to_dict(),
                 "window": self.window.to_dict(),
-                "task": asdict(self.task),
+                "task": self.task.to_dict(),
                 "columns": [[c.name, c.unit, list(c.atom_indices), c.group] for c in self.columns],
                 "featurizers": list(self.featurizers),
                 "target": None if self.target is None else asdict(self.target),
@@ -250,7 +296,7 @@ class Run:
                 "split": self.split,
                 "provenance": self.provenance,
                 "topology": self.topology,
-                "sha256": _sha256(temporary / "weights.safetensors"),
+                "sha256": sha256_of(temporary / "weights.safetensors"),
             }
             (temporary / "run.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
             _put(temporary, folder)
@@ -282,7 +328,7 @@ class Run:
             raise DataError(f"{folder / 'run.json'} is damaged: {error!r}") from error
         if known[0] != _FORMAT:
             raise DataError(f"{folder} has the format {known[0]}, expected {_FORMAT}; update mdnb")
-        if _sha256(folder / "weights.safetensors") != known[1]:
+        if sha256_of(folder / "weights.safetensors") != known[1]:
             raise DataError(f"{folder / 'weights.safetensors'} was changed since it was saved (its sha256 differs)")
         try:
             return cls._restored(content, folder / "weights.safetensors")
@@ -298,8 +344,7 @@ class Run:
 
         tensors = load_file(path)
         spec = ModelSpec.from_dict(content["spec"])
-        stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["task"].items()}
-        task = Task(**stored)
+        task = Task.from_dict(content["task"])
         target = content["target"]
         if target is not None:
             target = TargetInfo(**{**target, "classes": tuple(target["classes"])})
@@ -412,7 +457,3 @@ def record_topology(features: Features) -> tuple[dict[str, Any], np.ndarray]:
 
 def _batches(rows: np.ndarray, size: int = 2048) -> list[np.ndarray]:
     return np.array_split(rows, max(1, -(-len(rows) // size)))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-__all__ = ["Score", "class_scores", "real_scores", "verdict"]
+__all__ = ["Score", "class_scores", "error_scores", "interval_scores", "real_scores", "vamp_scores", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,79 @@ def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarra
     return _with_intervals({"R2": r2, "mean absolute error": error}, trajectory)
 
 
+def interval_scores(
+    labels: np.ndarray, predicted: np.ndarray, error: np.ndarray, trajectory: np.ndarray
+) -> dict[str, Score]:
+    """Return `real_scores`, and how many labels lie within the predicted 95% interval (0.95 where it is calibrated).
+
+    Parameters
+    ----------
+    labels, predicted, error : (n_samples,) arrays
+        In the label's unit; the error is a standard deviation.
+    trajectory : (n_samples,) int array
+    """
+    inside = np.abs(labels - predicted) <= norm.ppf(0.975) * error
+    share = _with_intervals({"within 95% interval": lambda own: float(inside[own].mean())}, trajectory, (0.0, 1.0))
+    return {**real_scores(labels, predicted, trajectory), **share}
+
+
+def error_scores(name: str, squares: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
+    """Return the mean of squared errors of scaled numbers (1 is as good as the mean), each sample's (n_samples,)."""
+    return _with_intervals({name: lambda own: float(squares[own].mean())}, trajectory, (0.0, np.inf))
+
+
+def vamp_scores(
+    now: np.ndarray, later: np.ndarray, singular_values: np.ndarray, trajectory: np.ndarray
+) -> dict[str, Score]:
+    """Return the VAMP-2 and VAMP-E scores of held-out pairs, the constant function's 1 included; higher is better.
+
+    Parameters
+    ----------
+    now, later : (n_samples, modes) arrays
+        Left and right singular functions as they were found on the training part.
+    singular_values : (modes,) array
+        Of the training part.
+    trajectory : (n_samples,) int array
+
+    References
+    ----------
+    Wu, Noe, J. Nonlinear Sci. 30, 23 (2020), https://doi.org/10.1007/s00332-019-09567-y: VAMP-2 is of the best
+    functions in the span of those given; VAMP-E takes functions and singular values as they are.
+    """
+    x, y = np.asarray(now, float), np.asarray(later, float)
+
+    def covariances(own: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        a, b = x[own], y[own]
+        a_mean, b_mean = a.mean(0), b.mean(0)
+        a, b = a - a_mean, b - b_mean
+        n = max(1, len(a) - 1)
+        return a.T @ a / n, a.T @ b / n, b.T @ b / n, a_mean, b_mean
+
+    def vamp2(own: np.ndarray) -> float:
+        c00, c0t, ctt, *_ = covariances(own)
+        with np.errstate(invalid="ignore"):
+            half = [_inverse_root(c00), _inverse_root(ctt)]
+        return float(np.square(half[0] @ c0t @ half[1]).sum() + 1)
+
+    def vampe(own: np.ndarray) -> float:
+        c00, c0t, ctt, a_mean, b_mean = covariances(own)
+        # Of the functions as they are: about the training part's means, which here are 0.
+        c00, c0t, ctt = c00 + np.outer(a_mean, a_mean), c0t + np.outer(a_mean, b_mean), ctt + np.outer(b_mean, b_mean)
+        s = np.concatenate([[1.0], singular_values])
+        full = [np.block([[np.ones((1, 1)), u[None]], [v[:, None], c]]) for c, u, v in
+                ((c00, a_mean, a_mean), (c0t, b_mean, a_mean), (ctt, b_mean, b_mean))]  # fmt: skip
+        return float(2 * (s * np.diag(full[1])).sum() - np.trace(s[:, None] * full[0] * s[None] @ full[2]))
+
+    return _with_intervals({"VAMP-2": vamp2, "VAMP-E": vampe}, trajectory)
+
+
+def _inverse_root(matrix: np.ndarray) -> np.ndarray:
+    """Return the inverse square root of a covariance matrix, on the directions that vary."""
+    values, vectors = np.linalg.eigh(matrix)
+    keep = values > 1e-10 * max(values.max(), 1e-300)
+    return (vectors[:, keep] / np.sqrt(values[keep])) @ vectors[:, keep].T
+
+
 def _with_intervals(
     metrics: dict[str, Callable[[np.ndarray], float]],
     trajectory: np.ndarray,
@@ -135,7 +208,9 @@ def verdict(models: Mapping[str, Mapping[str, Score]]) -> str:
     lines = []
     for metric, score in models[name].items():
         lower_is_better = "error" in metric
-        values = {other: models[other][metric] for other in others}
+        values = {other: models[other][metric] for other in others if metric in models[other]}
+        if not values:
+            continue
         best = (min if lower_is_better else max)(values, key=lambda other: values[other].value)
         gap = score.minus(values[best])
         ahead = gap.value < 0 if lower_is_better else gap.value > 0

@@ -152,20 +152,34 @@ class Training(Spec):
     """How a model is trained."""
 
     epochs: int = setting(30, "passes over the training samples", low=1, high=100_000, log=True)
-    batch_size: int = setting(256, "samples in one step", low=1, high=1_000_000, log=True)
+    batch_size: int = setting(
+        0, "samples in one step; 0 takes what suits the objective (256, and 2048 for slow modes)", low=0, high=1_000_000
+    )
     learning_rate: float = setting(
         2e-3, "step size at the start; it falls to zero as a cosine", low=1e-6, high=1.0, log=True
     )
     weight_decay: float = setting(1e-4, "decay of the weights", low=0.0, high=1.0)
     gradient_clip: float = setting(5.0, "largest norm of a gradient", low=1e-3, high=1e6, log=True)
     patience: int = setting(10, "epochs without a better validation loss before it stops", low=1, high=100_000)
+    split: str = setting(
+        "auto",
+        "how samples are parted: by whole trajectory where there are three or more, else by contiguous block",
+        options=("auto", "trajectory", "block", "leaky-random-frames"),
+    )
     test: float = setting(
         0.25, "share of trajectories (or of each one's frames) held out for the test", low=0.01, high=0.9
     )
     validation: float = setting(0.125, "share held out for early stopping", low=0.01, high=0.9)
+    folds: int = setting(0, "parts to cross-validate over, each the test part once; 0 for one split", low=0, high=1000)
+    fold: int = setting(0, "which fold is the test part, where there are folds", low=0, high=999)
     balanced: bool = setting(False, "weigh rare classes up in the loss")
     seed: int = setting(0, "seed of the split, the weights and the order of the samples", low=0, high=2**31 - 1)
-    threads: int = setting(1, "processor threads; more than one pays for large models only", low=1, high=1024)
+    threads: int = setting(
+        0, "processor threads; 0 tries out once whether more than one pays, and remembers it", low=0, high=1024
+    )
+    device: str = setting(
+        "auto", "where to compute; auto takes a GPU where there is one", options=("auto", "cpu", "cuda")
+    )
 
 
 def spec_class(name: str, kind: str | None = None) -> type[Spec]:

@@ -28,12 +28,15 @@ class Target:
     classes : tuple of str
         Names of the classes; empty for a real-valued target (regression).
     unit : str
+    groups : (n_frames,) int array, optional
+        Frames that must stay together when samples are parted, such as those of one molecule.
     """
 
     name: str
     values: np.ndarray
     classes: tuple[str, ...] = ()
     unit: str = ""
+    groups: np.ndarray | None = None
 
     @property
     def is_class(self) -> bool:

@@ -15,6 +15,7 @@ FAST = {"batch_size": 64, "learning_rate": 5e-3}
 SMALL = {
     "CNN": {"channels": 4, "layers": 1, "hidden": 16},
     "RNN": {"hidden": 12},
+    "CNNRNN": {"channels": 4, "convolutions": 1, "hidden": 12},
     "VAE": {"hidden": 32, "latent": 4, "components": 4},
     "GAN": {"hidden": 32, "layers": 2},
 }
@@ -61,7 +62,7 @@ def fit_family(
     spec = family_spec(family)
     training = mdnb.Training(epochs=epochs, seed=seed, **FAST)
     options.setdefault("target", "basin" if spec.supervised else None)
-    options.setdefault("window", mdnb.Window(length=4) if family == "RNN" else None)
+    options.setdefault("window", mdnb.Window(length=4) if family in ("RNN", "CNNRNN") else None)
     return mdnb.fit(data or family_features(family), spec=spec, training=training, **options)
 
 

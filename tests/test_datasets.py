@@ -86,10 +86,10 @@ def test_splits_are_disjoint(lengths, window, seed, test, share):
         return
     samples = make_samples(features_of(lengths), None, window)
     try:
-        split = split_samples(samples, test=test, validation=share, seed=seed)
+        split = split_samples(samples, mdnb.Training(test=test, validation=share, seed=seed))
     except DataError:
         with pytest.raises(DataError, match=r"cannot hold out|are too few to cut into training"):
-            split_samples(samples, test=test, validation=share, seed=seed)
+            split_samples(samples, mdnb.Training(test=test, validation=share, seed=seed))
         return
     parts = [split.train, split.validation, split.test]
     assert all(len(part) for part in parts)
@@ -113,7 +113,7 @@ def test_splits_are_disjoint(lengths, window, seed, test, share):
 
 def test_two_trajectories_are_cut_alike():
     samples = make_samples(features_of([100, 200]), None, Window(length=5, horizon=5))
-    split = split_samples(samples, test=0.3, validation=0.3, seed=0)
+    split = split_samples(samples, mdnb.Training(test=0.3, validation=0.3, seed=0))
     for first, length in ((0, 100), (100, 200)):
         parts = [
             np.array(sorted(f for f in frames_of(samples, part) if first <= f < first + length))
@@ -128,7 +128,9 @@ def test_two_trajectories_are_cut_alike():
 
 def test_split_depends_on_the_seed_only():
     samples = make_samples(features_of([10] * 8), None, Window())
-    one, same, other = (split_samples(samples, test=0.25, validation=0.125, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (
+        split_samples(samples, mdnb.Training(test=0.25, validation=0.125, seed=seed)) for seed in (1, 1, 2)
+    )
     assert np.array_equal(one.test, same.test)
     assert not np.array_equal(one.test, other.test)
     assert one.description == "by trajectory: 5 train, 1 validate, 2 test"
@@ -137,10 +139,10 @@ def test_split_depends_on_the_seed_only():
 def test_splits_that_cannot_be():
     samples = make_samples(features_of([10] * 3), None, Window())
     with pytest.raises(DataError, match=r"3 trajectories cannot hold out 2 \+ 1; lower the shares"):
-        split_samples(samples, test=0.6, validation=0.3, seed=0)
+        split_samples(samples, mdnb.Training(test=0.6, validation=0.3, seed=0))
     samples = make_samples(features_of([20]), None, Window(length=5))
     with pytest.raises(DataError, match=r"16 samples are too few to cut .* with a gap of 10 frames; use shorter"):
-        split_samples(samples, test=0.2, validation=0.2, seed=0)
+        split_samples(samples, mdnb.Training(test=0.2, validation=0.2, seed=0))
 
 
 # --- scaler ---------------------------------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ def test_fit_scales_by_training_frames_only(alanine):
     train = features.values[run.train_frames]
     assert np.allclose(run.scaler.mean, train.mean(0), atol=1e-6)
     samples = make_samples(features, None, Window())
-    split = split_samples(samples, test=training.test, validation=training.validation, seed=3)
+    split = split_samples(samples, mdnb.Training(test=training.test, validation=training.validation, seed=3))
     assert np.array_equal(run.train_frames, np.unique(samples.frames[split.train]))
     far = features.values.copy()
     far[samples.frames[split.test]] += 1000
@@ -196,7 +198,7 @@ def test_what_only_tells_trajectories_apart_scores_no_better_than_chance():
     for seed in range(8):
         coin = np.random.default_rng(seed).integers(0, 2, n)
         samples = make_samples(features, Target("coin", coin[features.trajectory], ("0", "1")), Window())
-        split = split_samples(samples, test=0.25, validation=0.1, seed=seed)
+        split = split_samples(samples, mdnb.Training(test=0.25, validation=0.1, seed=seed))
         x = features.values[samples.frames[:, 0]]
         model = KNeighborsClassifier(1).fit(x[split.train], samples.labels[split.train])
         correct.append(model.score(x[split.test], samples.labels[split.test]))

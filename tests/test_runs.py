@@ -88,7 +88,7 @@ def test_damaged_json(saved, content):
 def test_a_newer_format_is_refused(saved):
     content = json.loads((saved / "run.json").read_text())
     (saved / "run.json").write_text(json.dumps({**content, "format": 99}))
-    with pytest.raises(DataError, match="format 99, expected 1; update mdnb"):
+    with pytest.raises(DataError, match="format 99, expected 2; update mdnb"):
         mdnb.Run.load(saved)
 
 
@@ -309,10 +309,10 @@ def test_content_that_does_not_fit_is_refused(saved, path, value):
         ("examples", lambda value: value[:, :2].contiguous()),
         ("train_frames", lambda value: value.double()),
         ("test_frames", lambda value: -value - 1),
-        ("model.head.weight", lambda value: value * torch.nan),
-        ("model.head.weight", lambda value: value.double()),
-        ("model.head.weight", lambda value: value[:, :3].contiguous()),
-        ("model.head.weight", lambda value: None),
+        ("model.head.linear.weight", lambda value: value * torch.nan),
+        ("model.head.linear.weight", lambda value: value.double()),
+        ("model.head.linear.weight", lambda value: value[:, :3].contiguous()),
+        ("model.head.linear.weight", lambda value: None),
         ("examples", lambda value: None),
         ("model.more", lambda value: torch.zeros(2)),
     ],

@@ -34,8 +34,8 @@ def test_space_is_that_of_the_spec(kind):
     assert set(found) == {*(one.name for one in kind.settings()), "learning_rate"}
     for one in kind.settings():
         own = found[one.name]
-        if one.options is not None:
-            assert own.choices == one.options
+        if one.options is not None or one.type is bool:
+            assert own.choices == (one.options or (False, True))
         else:
             assert one.low <= own.low <= one.default <= own.high <= one.high
             assert own.log == one.log
@@ -102,7 +102,7 @@ def test_same_seed_same_search():
 def test_it_never_sees_the_test_part(monkeypatch):
     """Without any test scores it chooses the same."""
     usual = tune(3).trials
-    monkeypatch.setattr("mdnb.training._test", lambda *args: {})
+    monkeypatch.setattr("mdnb.training.fitting.evaluate", lambda *args: {})
     assert tune(3).trials == usual
 
 

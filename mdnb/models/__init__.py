@@ -1,9 +1,14 @@
-"""Model families: one a file; importing this package makes their names known to `mdnb.specs.spec_class`."""
+"""Model families and objectives: one a file; importing this package makes their names known to `spec_class`."""
 
-from mdnb.models.base import Batch, Model, ModelSpec, Predictor, Task
+from mdnb.models.base import Batch, Model, ModelSpec, Objective, Predictor, Task
 from mdnb.models.cnn import CNN
+from mdnb.models.cnnrnn import CNNRNN
 from mdnb.models.gan import GAN
+from mdnb.models.objectives import Forecast, Labels, SlowModes, TimeLagged
 from mdnb.models.rnn import RNN
 from mdnb.models.vae import VAE
 
-__all__ = ["CNN", "GAN", "RNN", "VAE", "Batch", "Model", "ModelSpec", "Predictor", "Task"]
+__all__ = [
+    "CNN", "CNNRNN", "GAN", "RNN", "VAE", "Batch", "Forecast", "Labels", "Model", "ModelSpec", "Objective",
+    "Predictor", "SlowModes", "Task", "TimeLagged",
+]  # fmt: skip

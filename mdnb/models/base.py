@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,87 @@ from torch import Tensor, nn
 from mdnb.errors import SpecError
 from mdnb.specs import Spec
 
-__all__ = ["Batch", "Model", "ModelSpec", "Predictor", "Task"]
+__all__ = ["Batch", "Head", "Model", "ModelSpec", "Objective", "Predictor", "Task"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of scaled samples.
+
+    Attributes
+    ----------
+    x : (batch, window, *shape) tensor
+    y : (batch,) tensor or None
+        Labels: class numbers, or scaled numbers.
+    progress : float
+        How far training is, 0 to 1.
+    later : (batch, n_later, *shape) tensor or None
+        The frames to foresee, or the window at a lag.
+    """
+
+    x: Tensor
+    y: Tensor | None
+    progress: float = 1.0
+    later: Tensor | None = None
+
+
+class Head(nn.Module, ABC):
+    """What an objective puts behind a family's encoder, and its loss."""
+
+    @abstractmethod
+    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
+        """Return the outputs (batch, n_outputs) of the encoder's (batch, width) for the samples x."""
+
+    @abstractmethod
+    def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Return ``{"loss": ..., and its parts}``."""
+
+    def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
+        """Return the loss of all batches together."""
+        parts = [(float(self.losses(encoder, batch)["loss"]), len(batch.x)) for batch in batches]
+        return sum(loss * n for loss, n in parts) / sum(n for _, n in parts)
+
+    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> None:
+        """See the samples once more after the last epoch."""
+        return None
+
+
+@dataclass(frozen=True)
+class Objective(Spec):
+    """Base of what a network can be trained for."""
+
+    kind: ClassVar[str] = "objective"
+    #: Whether it needs a target.
+    labelled: ClassVar[bool] = False
+    #: The kind of task it makes, where the target does not decide that.
+    task_kind: ClassVar[str] = "none"
+    #: Samples in one step, unless the training says otherwise.
+    batch_size: ClassVar[int] = 256
+
+    def later(self, window: int, time_step: float) -> list[int] | None:
+        """Return the later frames that go with a sample, counted from the window's first; None for none.
+
+        Parameters
+        ----------
+        window : int
+            Frames in a sample.
+        time_step : float
+            Between frames, in ps; NaN when unknown.
+        """
+        return None
+
+    def n_outputs(self, shape: tuple[int, ...]) -> int:
+        """Return the number of outputs, for frames of that shape."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def head(self, width: int, task: Task) -> Head:
+        """Return a new head for an encoder of that width."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """The shape of the data that a model is built for.
+    """The shape of the data that a model is built for, and what it is to learn.
 
     Attributes
     ----------
@@ -28,12 +103,14 @@ class Task:
         Meaning of its axes; a last axis ``xyz`` holds channels.
     window : int
         Frames in a sample.
-    kind : {"class", "real", "none"}
-        What is predicted.
+    kind : {"class", "real", "forecast", "slow", "lagged", "none"}
+        What is learned. For a family that generates, the kind of its condition, or none.
     n_outputs : int
-        Number of classes; 1 for a real number.
+        Number of classes; 1 for a real number; of slow modes, latents, or foreseen numbers.
     class_weights : tuple of float
         Weight of each class in the loss; empty for equal weights.
+    objective : Objective or None
+        None for a family that generates.
     """
 
     shape: tuple[int, ...]
@@ -42,15 +119,21 @@ class Task:
     kind: str = "none"
     n_outputs: int = 0
     class_weights: tuple[float, ...] = ()
+    objective: Objective | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        content = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**content, "objective": None if self.objective is None else self.objective.to_dict()}
 
-@dataclass(frozen=True)
-class Batch:
-    """One batch: x (batch, window, *shape), y (batch,) or None, and how far training is (0 to 1)."""
-
-    x: Tensor
-    y: Tensor | None
-    progress: float = 1.0
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Task:
+        """Return the task that `to_dict` described."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        objective = values.pop("objective")
+        return cls(**values, objective=None if objective is None else Objective.from_dict(objective))
 
 
 @dataclass(frozen=True)
@@ -58,8 +141,10 @@ class ModelSpec(Spec):
     """Base of the choices of a model family."""
 
     kind: ClassVar[str] = "model"
-    #: Whether the family predicts a target (True) or learns the distribution of frames (False).
+    #: Whether the family pursues an objective (True) or learns the distribution of frames (False).
     supervised: ClassVar[bool] = True
+    #: Frames in a sample, unless a window says otherwise.
+    window: ClassVar[int] = 1
 
     @abstractmethod
     def build(self, task: Task) -> Model:
@@ -89,39 +174,57 @@ class Model(nn.Module, ABC):
         """Return the parameters of one group."""
         return list(self.parameters())
 
-    def finish(self, x: Tensor) -> None:
-        """See the scaled training samples after the last epoch, (n_samples, window, *shape)."""
-        return None
+    def validate(self, batches: Iterable[Batch]) -> float:
+        """Return the loss of all validation batches together."""
+        group = next(iter(self.groups))
+        parts = [(float(self.losses(batch, group)["loss"]), len(batch.x)) for batch in batches]
+        return sum(loss * n for loss, n in parts) / sum(n for _, n in parts)
+
+    def monitor(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return further columns of the history, from the validation samples after each epoch."""
+        return {}
+
+    def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+        """See the samples once more after the last epoch; return what a reader of the results has to know."""
+        return []
 
 
 class Predictor(Model):
-    """An encoder and a linear head: classification by cross entropy, regression by squared error.
+    """A family's encoder, and the head of an objective.
 
-    Data: x (batch, window, *shape), y (batch,). Loss: cross entropy, weighted by class where asked, or mean
-    squared error of the scaled target. Shape: `score` is (batch, n_classes) logits or (batch, 1).
+    Data: as the objective needs them, x (batch, window, *shape). Loss and shape of `score`: the head's.
+
+    Parameters
+    ----------
+    encoder : Module
+        (batch, window, *shape) -> (batch, width)
+    width : int
+    task : Task
     """
-
-    class_weights: Tensor | None
 
     def __init__(self, encoder: nn.Module, width: int, task: Task) -> None:
         super().__init__()
-        if task.kind not in ("class", "real"):
-            raise SpecError("this model predicts a target; give mdnb.fit a target such as 'basin'")
+        if task.objective is None:
+            raise SpecError("this model predicts a target; give mdnb.fit a target such as 'basin', or an objective")
         self.task = task
         self.encoder = encoder
-        self.head = nn.Linear(width, task.n_outputs)
-        weights = torch.tensor(task.class_weights) if task.class_weights else None
-        self.register_buffer("class_weights", weights, persistent=False)
+        self.head = task.objective.head(width, task)
 
     def score(self, x: Tensor) -> Tensor:
-        """Return logits (batch, n_classes), or the scaled prediction (batch, 1)."""
-        out: Tensor = self.head(self.encoder(x))
+        """Return logits, the scaled prediction, slow modes, latents or foreseen frames, (batch, n_outputs)."""
+        out: Tensor = self.head(self.encoder(x), x)
         return out
 
     def losses(self, batch: Batch, group: str) -> dict[str, Tensor]:
         """Return the loss of a batch."""
-        scores = self.score(batch.x)
-        assert batch.y is not None
-        if self.task.kind == "class":
-            return {"loss": nn.functional.cross_entropy(scores, batch.y, self.class_weights)}
-        return {"loss": nn.functional.mse_loss(scores[:, 0], batch.y)}
+        return self.head.losses(self.encoder, batch)
+
+    def validate(self, batches: Iterable[Batch]) -> float:
+        """Return the loss of all validation batches together."""
+        return self.head.validate(self.encoder, batches)
+
+    @torch.no_grad()
+    def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+        """Let the head see the samples once more."""
+        self.head.finish(self.encoder, train, validation)
+        return []

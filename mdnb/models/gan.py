@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Model, ModelSpec, Task
+from mdnb.models.condition import Condition
 from mdnb.models.layers import mlp
 from mdnb.specs import setting
 
@@ -34,12 +35,17 @@ class GAN(ModelSpec):
 
 
 class GANModel(Model):
-    """WGAN-GP: a critic tells real from generated frames, a generator learns to pass.
+    """WGAN-GP: a critic tells real from generated frames, a generator learns to pass; conditional with a label.
 
-    Data: x (batch, 1, *shape), scaled. Loss: Wasserstein critic with gradient penalty, the two
-    trained in turns. Shape: `score` is (batch, 1), the critic's score (high for real frames).
+    Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: Wasserstein critic with gradient
+    penalty, the two trained in turns. Shape: `score` is (batch, 1), the critic's score (high for real frames).
+    The history holds two measures of mode collapse: ``coverage``, the share of real frames that have a generated
+    one among their neighbours, and ``density``, how often generated frames are among the neighbours of real ones
+    (1 where the two distributions are the same, for both).
 
-    References: Gulrajani et al. (2017), https://doi.org/10.48550/arXiv.1704.00028.
+    References: Gulrajani et al. (2017), https://doi.org/10.48550/arXiv.1704.00028; Mirza, Osindero (2014,
+    conditional), https://doi.org/10.48550/arXiv.1411.1784; Naeem et al. (2020, coverage and density),
+    https://doi.org/10.48550/arXiv.2002.09797.
     """
 
     groups: ClassVar[Mapping[str, int]] = {"critic": 1, "generator": 1}
@@ -48,11 +54,12 @@ class GANModel(Model):
 
     def __init__(self, spec: GAN, task: Task) -> None:
         super().__init__()
-        self.spec, self.shape = spec, task.shape
-        n_numbers = math.prod(task.shape)
+        self.spec, self.shape, self.conditional = spec, task.shape, task.kind != "none"
+        self.condition = Condition(task)
+        n_numbers, known = math.prod(task.shape), self.condition.width
         inner = [spec.hidden] * spec.layers
-        self.generator = mlp([spec.latent, *inner, n_numbers])
-        self.critic = mlp([n_numbers, *inner, 1])
+        self.generator = mlp([spec.latent + known, *inner, n_numbers])
+        self.critic = mlp([n_numbers + known, *inner, 1])
         self.log_width = nn.Parameter(torch.full((n_numbers,), -2.0))
 
     def group_parameters(self, group: str) -> list[nn.Parameter]:
@@ -62,31 +69,74 @@ class GANModel(Model):
         return [*self.generator.parameters(), self.log_width]
 
     def score(self, x: Tensor) -> Tensor:
-        """Return the critic's score, (batch, 1)."""
-        out: Tensor = self.critic(x.flatten(1))
+        """Return the critic's score, (batch, 1); of a conditional one for the mean of the conditions."""
+        flat = x.flatten(1)
+        known = flat.new_empty(len(flat), 0)
+        if self.conditional:
+            known = self.condition(self.condition.known, flat).mean(0).expand(len(flat), -1)
+        return self._judge(flat, known)
+
+    def _judge(self, flat: Tensor, known: Tensor) -> Tensor:
+        out: Tensor = self.critic(torch.cat([flat, known], dim=1))
         return out
 
-    def _generate(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        noise = torch.randn(n, self.spec.latent, generator=generator)
-        means: Tensor = self.generator(noise)
+    def _generate(self, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        noise = torch.randn(len(known), self.spec.latent, generator=generator, device=known.device)
+        means: Tensor = self.generator(torch.cat([noise, known], dim=1))
         # Thermal noise of each number on its own, which a smooth map of few dimensions cannot make.
-        return means + torch.exp(self.log_width) * torch.randn(means.shape, generator=generator)
+        rest = torch.randn(means.shape, generator=generator, device=means.device)
+        return means + torch.exp(self.log_width) * rest
 
     def losses(self, batch: Batch, group: str) -> dict[str, Tensor]:
         """Return the critic's loss or the generator's."""
         real = batch.x.flatten(1)
-        fake = self._generate(len(real))
+        known = self.condition(batch.y, real)
+        fake = self._generate(known)
         if group == "generator":
-            return {"loss": -self.critic(fake).mean()}
+            return {"loss": -self._judge(fake, known).mean()}
         fake = fake.detach()
-        mix = torch.rand(len(real), 1)
+        mix = torch.rand(len(real), 1, device=real.device)
         between = (mix * real + (1 - mix) * fake).requires_grad_(True)
-        (slope,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(self._judge(between, known).sum(), between, create_graph=True)
         penalty = (slope.norm(dim=1) - 1).square().mean()
-        distance = self.critic(real).mean() - self.critic(fake).mean()
+        distance = self._judge(real, known).mean() - self._judge(fake, known).mean()
         return {"loss": -distance + self.spec.penalty * penalty, "distance": distance, "penalty": penalty}
 
     @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return n scaled frames, (n, *shape)."""
-        return self._generate(n, generator).reshape(n, *self.shape)
+    def monitor(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return coverage and density of as many generated frames as real ones."""
+        batch = next(iter(batches))
+        real = batch.x.flatten(1)[:500]
+        known = self.condition(None if batch.y is None else batch.y[:500], real)
+        return _coverage(real, self._generate(known))
+
+    @torch.no_grad()
+    def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+        """Remember the conditions, and say when modes are missing."""
+        labels = [batch.y for batch in train if batch.y is not None]
+        self.condition.remember(torch.cat(labels) if labels else None)
+        covered = self.monitor(validation)["coverage"]
+        if covered >= 0.5:
+            return []
+        return [
+            f"coverage {covered:.2f}: generated frames are near so small a share of the held-out real ones; the GAN "
+            "misses modes (mode collapse) or has to train longer"
+        ]
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
+        if condition is None:
+            condition = self.condition.draw(n, generator)
+        known = self.condition(condition, self.log_width.new_empty(n, 1))
+        return self._generate(known, generator).reshape(n, *self.shape)
+
+
+def _coverage(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]:
+    """Return coverage and density of fake frames (n, d) by the k nearest neighbours among the real ones."""
+    k = min(k, len(real) - 1)
+    if k < 1:
+        return {"coverage": float("nan"), "density": float("nan")}
+    radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values  # the first is the frame itself
+    inside = torch.cdist(real, fake) <= radius[:, None]
+    return {"coverage": float(inside.any(1).float().mean()), "density": float(inside.sum(0).float().mean() / k)}

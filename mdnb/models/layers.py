@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["mlp", "to_channels"]
+from mdnb.errors import SpecError
+
+__all__ = ["Convolutions", "LastState", "mlp"]
 
 
 def mlp(sizes: list[int], dropout: float = 0.0) -> nn.Sequential:
@@ -21,6 +25,80 @@ def mlp(sizes: list[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def to_channels(x: Tensor, axes: tuple[str, ...]) -> Tensor:
-    """Return frames (batch, *shape) as (batch, channels, *space): ``xyz`` is the channel axis."""
-    return x.movedim(-1, 1) if axes[-1] == "xyz" else x.unsqueeze(1)
+class Convolutions(nn.Module):
+    """Convolutions over the space of frames: (batch, window, *shape) -> (batch, width).
+
+    The axes called ``xyz`` or ``channel`` are channels, all others space (one to three of them); the frames of a
+    window are further channels, so that one convolution sees a neighbourhood in space at all times.
+
+    Parameters
+    ----------
+    shape, axes : tuple
+        Of one frame.
+    window : int
+        Frames in a sample.
+    channels, layers, kernel : int
+        Channels of the first convolution, doubled by each further one; how many; and how wide.
+    width : int
+        Numbers that come out.
+    dropout : float
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], axes: tuple[str, ...], window: int, channels: int, layers: int, kernel: int,
+        width: int, dropout: float,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._channel_axes = [number for number, axis in enumerate(axes) if axis in ("xyz", "channel")]
+        space = [size for number, size in enumerate(shape) if number not in self._channel_axes]
+        if not 1 <= len(space) <= 3:
+            raise SpecError(
+                f"frames of the axes {', '.join(axes)} have {len(space)} axes of space; convolutions take 1 to 3"
+            )
+        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(space) - 1]
+        n_in, n_out = window * math.prod(shape[number] for number in self._channel_axes), channels
+        blocks: list[nn.Module] = []
+        for _ in range(layers):
+            blocks += [convolution(n_in, n_out, kernel, padding=kernel // 2), nn.SiLU()]
+            n_in, n_out = n_out, 2 * n_out
+        self.convolutions = nn.Sequential(*blocks)
+        if len(space) == 2:  # 1.4 to 1.7 times as fast on a CPU
+            self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        # Positions in a molecule are not exchangeable: what is where matters, so nothing is averaged out.
+        self.readout = nn.Sequential(
+            nn.Flatten(), nn.Dropout(dropout), nn.Linear(n_in * math.prod(space), width), nn.SiLU()
+        )
+        self._space = space
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, width)."""
+        ahead = x.movedim([2 + number for number in self._channel_axes], list(range(2, 2 + len(self._channel_axes))))
+        image = ahead.reshape(len(x), -1, *self._space)
+        if len(self._space) == 2:
+            image = image.contiguous(memory_format=torch.channels_last)
+        out: Tensor = self.readout(self.convolutions(image))
+        return out
+
+
+class LastState(nn.Module):
+    """A recurrent layer over (batch, window, n_in) -> (batch, width): the state after the last frame.
+
+    Of two directions the states after the last and after the first frame are put side by side.
+    """
+
+    def __init__(self, cell: str, n_in: int, hidden: int, layers: int, bidirectional: bool, dropout: float) -> None:
+        super().__init__()
+        kind = nn.GRU if cell == "GRU" else nn.LSTM
+        between = dropout if layers > 1 else 0.0
+        self.recurrent = kind(n_in, hidden, layers, batch_first=True, dropout=between, bidirectional=bidirectional)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden, self.bidirectional = hidden, bidirectional
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, width)."""
+        states, _ = self.recurrent(x)
+        last = states[:, -1]
+        if self.bidirectional:
+            last = torch.cat([last[:, : self.hidden], states[:, 0, self.hidden :]], dim=1)
+        out: Tensor = self.dropout(last)
+        return out

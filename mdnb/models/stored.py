@@ -88,7 +88,8 @@ def _check_task(task: Task, window: object) -> None:
     _require(min(shape) > 0 and math.prod(shape) < _LARGEST, f"the shape {shape!r} is none of a frame")
     _require(_texts(task.axes) and len(task.axes) == len(shape), f"the axes {task.axes!r} do not fit {shape}")
     _require(_whole(task.window) and task.window == window, f"the window is {task.window!r} and {window!r}")
-    _require(task.kind in ("class", "real", "none"), f"the kind of task {task.kind!r} is not known")
+    known = ("class", "real", "forecast", "slow", "lagged", "none")
+    _require(task.kind in known, f"the kind of task {task.kind!r} is not known")
     _require(_whole(task.n_outputs) and 0 <= task.n_outputs < _LARGEST, f"{task.n_outputs!r} outputs cannot be")
     weights = task.class_weights
     _require(isinstance(weights, tuple) and all(map(_number, weights)), "the class weights are not numbers")
@@ -96,7 +97,8 @@ def _check_task(task: Task, window: object) -> None:
 
 
 def _check_target(task: Task, target: Any) -> None:
-    _require((target is None) == (task.kind == "none"), f"a task of the kind {task.kind!r} has the target {target!r}")
+    labelled = task.kind in ("class", "real")
+    _require((target is not None) == labelled, f"a task of the kind {task.kind!r} has the target {target!r}")
     if target is None:
         return
     _require(_texts([target.name, target.unit]) and _texts(target.classes), "the target is not named in words")

@@ -1,0 +1,145 @@
+"""SlowModes: the slow collective variables of the dynamics, by the variational approach (VAMP)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mdnb.models.base import Batch, Head, Objective, Task
+from mdnb.models.objectives.lag import lag_frames
+from mdnb.specs import setting
+
+__all__ = ["SlowModes", "SlowModesHead"]
+
+
+@dataclass(frozen=True)
+class SlowModes(Objective):
+    """Learn functions of a sample that best foretell themselves a lag time later."""
+
+    task_kind: ClassVar[str] = "slow"
+    #: Covariances need many samples at once.
+    batch_size: ClassVar[int] = 2048
+
+    lag_time: float = setting(10.0, "between the two samples of a pair", low=1e-6, high=1e9, log=True, unit="ps")
+    modes: int = setting(2, "slow modes to learn, the constant one not counted", low=1, high=100)
+    reversible: bool = setting(False, "take the dynamics as reversible, which equilibrium runs are on long times")
+
+    def later(self, window: int, time_step: float) -> list[int]:
+        """Return the window at the lag."""
+        lag = lag_frames(self.lag_time, time_step)
+        return [lag + frame for frame in range(window)]
+
+    def n_outputs(self, shape: tuple[int, ...]) -> int:
+        """Return the number of modes."""
+        return self.modes
+
+    def head(self, width: int, task: Task) -> Head:
+        """Return the head."""
+        return SlowModesHead(width, self.modes, self.reversible)
+
+
+class SlowModesHead(Head):
+    """Slow modes (batch, modes), uncorrelated, of variance 1, the slowest first; minus the VAMP-2 score.
+
+    One network serves both ends of a pair. After training the singular functions of the Koopman operator in the
+    span of its outputs are found on the training part; `forward` returns the left ones.
+
+    References: Wu, Noe, J. Nonlinear Sci. 30, 23 (2020), https://doi.org/10.1007/s00332-019-09567-y; Mardt et
+    al., Nat. Commun. 9, 5 (2018), https://doi.org/10.1038/s41467-017-02388-1; with ``reversible``: Chen, Sidky,
+    Ferguson, J. Chem. Phys. 150, 214114 (2019), https://doi.org/10.1063/1.5092521.
+    """
+
+    mean: Tensor
+    transform: Tensor
+    later_mean: Tensor
+    later_transform: Tensor
+    singular_values: Tensor
+
+    def __init__(self, width: int, modes: int, reversible: bool) -> None:
+        super().__init__()
+        self.reversible = reversible
+        self.linear = nn.Linear(width, modes)
+        for name in ("mean", "later_mean"):
+            self.register_buffer(name, torch.zeros(modes))
+        for name in ("transform", "later_transform"):
+            self.register_buffer(name, torch.eye(modes))
+        self.register_buffer("singular_values", torch.zeros(modes))
+
+    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
+        """Return the slow modes."""
+        return (self.linear(hidden) - self.mean) @ self.transform
+
+    def later_modes(self, hidden: Tensor) -> Tensor:
+        """Return the right singular functions, (batch, modes)."""
+        return (self.linear(hidden) - self.later_mean) @ self.later_transform
+
+    def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Return minus the VAMP-2 score of the pairs of a batch."""
+        assert batch.later is not None
+        now, later = self.linear(encoder(torch.cat([batch.x, batch.later]))).chunk(2)
+        return {"loss": -_vamp2(now, later, self.reversible)}
+
+    @torch.no_grad()
+    def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
+        """Return minus the VAMP-2 score of all pairs together."""
+        now, later = self._pairs(encoder, batches)
+        return -float(_vamp2(now, later, self.reversible))
+
+    def _pairs(self, encoder: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+        now, later = [], []
+        for batch in batches:
+            assert batch.later is not None
+            now.append(self.linear(encoder(batch.x)))
+            later.append(self.linear(encoder(batch.later)))
+        return torch.cat(now), torch.cat(later)
+
+    @torch.no_grad()
+    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> None:
+        """Find the singular functions."""
+        x, y = self._pairs(encoder, train)
+        x_mean, y_mean, c00, c0t, ctt = _covariances(x, y, self.reversible)
+        left, right = torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt)
+        u, s, vh = torch.linalg.svd(_whitened(left, right, c0t))
+        transform = torch.linalg.solve_triangular(left.T, u, upper=True)
+        later_transform = torch.linalg.solve_triangular(right.T, vh.T, upper=True)
+        # A sign of its own for each mode: skewed towards the positive side.
+        modes = (x.double() - x_mean) @ transform
+        sign = torch.where(modes.pow(3).mean(0) < 0, -1.0, 1.0)
+        self.mean.copy_(x_mean)
+        self.later_mean.copy_(y_mean)
+        self.transform.copy_(transform * sign)
+        self.later_transform.copy_(later_transform * sign)
+        self.singular_values.copy_(s)
+
+
+def _covariances(x: Tensor, y: Tensor, reversible: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return both means and the covariances C00, C0t, Ctt of pairs (n, d), in double precision."""
+    x, y = x.double(), y.double()
+    n, width = x.shape
+    if reversible:
+        x, y = torch.cat([x, y]), torch.cat([y, x])
+        n = 2 * n
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    x, y = x - x_mean, y - y_mean
+    c00, c0t, ctt = x.T @ x / (n - 1), x.T @ y / (n - 1), y.T @ y / (n - 1)
+    # A little of the mean variance keeps outputs that have become equal from having no inverse.
+    ridge = torch.eye(width, dtype=x.dtype, device=x.device)
+    c00 = c00 + (1e-6 * c00.trace() / width + 1e-12) * ridge
+    ctt = ctt + (1e-6 * ctt.trace() / width + 1e-12) * ridge
+    return x_mean, y_mean, c00, c0t, ctt
+
+
+def _whitened(left: Tensor, right: Tensor, c0t: Tensor) -> Tensor:
+    """Return the Koopman matrix between whitened functions."""
+    half = torch.linalg.solve_triangular(left, c0t, upper=False)
+    return torch.linalg.solve_triangular(right, half.T, upper=False).T
+
+
+def _vamp2(x: Tensor, y: Tensor, reversible: bool) -> Tensor:
+    """Return the VAMP-2 score of pairs (n, d), the constant function's 1 included."""
+    _, _, c00, c0t, ctt = _covariances(x, y, reversible)
+    return _whitened(torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt), c0t).square().sum() + 1

@@ -1,0 +1,272 @@
+"""fit and resume: train a model from features, or go on where a training stopped."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mdnb.datasets import Window
+from mdnb.errors import DataError, SpecError, TrainingError
+from mdnb.features.base import Features
+from mdnb.models.base import Model, ModelSpec, Objective
+from mdnb.runs import Run, check_folder
+from mdnb.specs import Training
+from mdnb.training.batches import Batches
+from mdnb.training.evaluation import evaluate
+from mdnb.training.loop import Callback, train
+from mdnb.training.plan import Plan
+from mdnb.training.prepare import prepare
+from mdnb.training.state import State, copy_weights
+from mdnb.training.threads import choose_threads, torch_threads
+from mdnb.training.workers import Workers, workers
+
+__all__ = ["fit", "resume"]
+
+
+def fit(
+    features: Features,
+    target: Any = None,
+    spec: ModelSpec | str = "CNN",
+    training: Training | None = None,
+    *,
+    window: Window | None = None,
+    objective: Objective | str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    callback: Callback | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Train a model; the test part is never seen before the end.
+
+    Started by ``torchrun`` with several processes, each takes its share of every batch, and all return the same run.
+
+    Parameters
+    ----------
+    features : Features
+    target : str, array, table or None
+        See `mdnb.targets.make_target`. For a VAE or a GAN the condition it learns, or None.
+    spec : ModelSpec or str
+        For example ``mdnb.CNN(channels=16)`` or ``"CNN"``.
+    training : Training, optional
+    window : Window, optional
+        Frames of one sample, and how far ahead the label lies. By default one frame and its own label
+        (ten frames for a family that learns time).
+    objective : Objective or str, optional
+        What to learn where it is not a target: ``mdnb.SlowModes(lag_time=10)``, ``mdnb.Forecast()``,
+        ``mdnb.TimeLagged()``; or ``mdnb.Labels(uncertainty=True)`` for a number with its error.
+    out : path, optional
+        Folder of the run. While it is trained, the folder ``<out>.training`` beside it holds all that is needed to
+        go on after a crash: `mdnb.resume`, or the same call again, continues there, to the same weights bit for bit.
+    callback : function, optional
+        Called with the row of each epoch; training ends when it returns True.
+    stop : function, optional
+        Asked after each batch; when it returns True, training is interrupted as by Ctrl-C.
+
+    Returns
+    -------
+    Run
+        With the weights of the epoch of least validation loss. After a keyboard interrupt it holds what
+        was learned until then.
+
+    Raises
+    ------
+    SpecError
+        For an unknown family or objective, or a target where none belongs.
+    DataError
+        When labels do not fit the frames, there are too few samples to part, or `out` holds another unfinished
+        training.
+    TrainingError
+        When the loss is not a number, or the disk is full.
+    """
+    if out is not None:
+        check_folder(Path(out).resolve())
+    return _carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
+
+
+def resume(
+    folder: str | os.PathLike[str], *, callback: Callback | None = None, stop: Callable[[], bool] | None = None
+) -> Run:
+    """Go on with a training that was killed or interrupted, to the weights it would have had, bit for bit.
+
+    Parameters
+    ----------
+    folder : path
+        What `mdnb.fit` got as `out`. Of a training that is finished, the run is loaded.
+    callback, stop : function, optional
+        As for `mdnb.fit`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    DataError
+        When there is nothing to go on with, or it is damaged.
+    """
+    unfinished = _training_folder(Path(folder))
+    if (unfinished / "plan.json").exists():
+        return _carry_out(Plan.load(unfinished), folder, callback, stop)
+    if Path(folder).exists():
+        return Run.load(folder)
+    raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out")
+
+
+def _training_folder(out: Path) -> Path:
+    out = out.resolve()
+    return out.with_name(f"{out.name}.training")
+
+
+def _carry_out(
+    plan: Plan,
+    out: str | os.PathLike[str] | None,
+    callback: Callback | None,
+    stop: Callable[[], bool] | None,
+) -> Run:
+    folder = None if out is None else _training_folder(Path(out))
+    with workers() as together:
+        device = _device(plan.training, together)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            plan, model, batches = _build(plan, together, device)
+            with torch_threads(plan.training.threads):
+                torch.manual_seed(plan.training.seed + together.rank)
+                state = State.begin(model, plan.training)
+                if folder is not None:
+                    _enter(folder, plan, state, together)
+                run = plan.run(model)
+                save = None if out is None or folder is None else _Saver(run, state, Path(out), folder, together)
+                try:
+                    complete = train(plan, state, batches, together, save, callback, stop)
+                except TrainingError as error:
+                    if save is None:
+                        raise
+                    if not state.history:
+                        save.forget()
+                        raise
+                    save.run()
+                    raise TrainingError(f"{error}; the last good state is in {out}") from error
+                _finish(run, plan, state, batches)
+        if not complete:
+            run.provenance["interrupted"] = True
+        if save is not None and together.rank == 0:
+            run.save(save.out)
+            if complete:
+                save.forget()
+        together.wait()
+    return run
+
+
+class _Saver:
+    """Writes what a training needs to go on, and beside it the best run so far."""
+
+    def __init__(self, run: Run, state: State, out: Path, folder: Path, together: Workers) -> None:
+        self._run, self._state, self.out, self.folder, self._together = run, state, out, folder, together
+
+    def __call__(self) -> None:
+        random_states = self._together.all_states(torch.get_rng_state())
+        if self._together.rank == 0:
+            try:
+                self._state.save(self.folder, random_states)
+                self.run()
+            except OSError as error:
+                kept = (self.folder / "state.json").exists()
+                raise TrainingError(
+                    f"the training cannot be written to {self.out} ({error}): make room, then mdnb.resume("
+                    f"{str(self.out)!r}) goes on {'from what was written before' if kept else 'from the start'}"
+                ) from error
+        self._together.wait()
+
+    def forget(self) -> None:
+        """Remove what is needed to go on."""
+        if self._together.rank == 0:
+            shutil.rmtree(self.folder)
+
+    def run(self) -> None:
+        """Save the run as it would be if training ended now."""
+        if self._together.rank:
+            return
+        model = self._state.model
+        current = copy_weights(model)
+        model.load_state_dict(self._state.best)
+        self._run.history = self._state.history
+        self._run.save(self.out)
+        model.load_state_dict(current)
+
+
+def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches]:
+    """Return the plan with its number of threads, the untrained model and the batches."""
+    batches = Batches(plan, device)
+    torch.manual_seed(plan.training.seed)
+    model = plan.spec.build(plan.task).to(device)
+    if plan.training.threads == 0:
+        n_threads = 1
+        if together.size == 1 and device.type == "cpu":
+            kind = f"{plan.spec}, {plan.task}, batches of {plan.training.batch_size}"
+            n_threads = choose_threads(kind, _trial(plan, model, batches))
+        plan = replace(plan, training=replace(plan.training, threads=n_threads))
+    return plan, model, batches
+
+
+def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:
+    """Return a function that does one step on a copy of the model."""
+    trial = copy.deepcopy(model)
+    group = next(iter(trial.groups))
+    rows = torch.from_numpy(plan.split.train[: plan.training.batch_size])
+    parameters = trial.group_parameters(group)
+
+    def step() -> None:
+        loss = trial.losses(batches.batch(rows), group)["loss"]
+        torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    return step
+
+
+def _enter(folder: Path, plan: Plan, state: State, together: Workers) -> None:
+    """Continue what was left in the folder, or write the plan into it."""
+    if (folder / "plan.json").exists():
+        if Plan.load(folder).key() != plan.key():
+            raise DataError(
+                f"{folder} holds another training that is not finished; mdnb.resume({str(folder.with_suffix(''))!r}) "
+                "goes on with it, or delete that folder to begin anew"
+            )
+        state.restore(folder, together.rank)
+        together.wait()
+        return
+    if together.rank == 0:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            plan.save(folder)
+        except OSError as error:
+            raise TrainingError(
+                f"the training cannot be written to {folder} ({error}); make room, or give another out"
+            ) from error
+    together.wait()
+
+
+def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:
+    """Give the run the best weights, the history and the scores."""
+    model = state.model
+    model.load_state_dict(state.best)
+    model.eval()
+    run.history = state.history
+    run.split = {
+        **plan.parts,
+        "notes": [*plan.parts["notes"], *model.finish(batches.part("train"), batches.part("validation"))],
+    }
+    run.scores = evaluate(plan, model, batches)
+    model.cpu()
+    return run
+
+
+def _device(training: Training, together: Workers) -> torch.device:
+    if training.device == "cpu" or (training.device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise SpecError("Training.device = 'cuda', but torch finds no GPU here; use 'auto' or 'cpu'")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", together.rank)) if together.size > 1 else 0)

@@ -1,0 +1,94 @@
+"""cross_validate: every trajectory (or block) is in the test part once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from mdnb.datasets import Window
+from mdnb.errors import SpecError
+from mdnb.features.base import Features
+from mdnb.models.base import ModelSpec, Objective
+from mdnb.runs import Run
+from mdnb.scores import Score
+from mdnb.specs import Training
+from mdnb.training.fitting import fit
+
+__all__ = ["CrossValidation", "cross_validate"]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """One run for each fold.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+    scores : dict of Score
+        The mean over the folds, with the 95% interval of that mean by Student's t. The folds share training data,
+        so that it is somewhat too narrow (Bengio, Grandvalet, J. Mach. Learn. Res. 5, 1089 (2004)).
+    """
+
+    runs: tuple[Run, ...]
+    scores: dict[str, Score]
+
+    def __repr__(self) -> str:
+        lines = [f"CrossValidation: {len(self.runs)} folds, {self.runs[0].spec}"]
+        for name, score in self.scores.items():
+            each = ", ".join(f"{run.scores[name].value:.3f}" for run in self.runs)
+            lines.append(f"  {name} {score}; by fold {each}")
+        return "\n".join(lines)
+
+
+def cross_validate(
+    features: Features,
+    target: Any = None,
+    spec: ModelSpec | str = "CNN",
+    training: Training | None = None,
+    *,
+    folds: int = 5,
+    window: Window | None = None,
+    objective: Objective | str | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> CrossValidation:
+    """Train once for each fold; folds are of whole trajectories or molecules, or of blocks where there are few.
+
+    Parameters
+    ----------
+    features, target, spec, training, window, objective
+        As for `mdnb.fit`.
+    folds : int
+    out : path, optional
+        Folder that gets a run for each fold; a fold that was cut off goes on where it stopped.
+
+    Returns
+    -------
+    CrossValidation
+
+    Raises
+    ------
+    SpecError
+        For fewer than two folds, and as `mdnb.fit` does.
+    DataError
+        When there are fewer trajectories than folds.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise SpecError(f"folds = {folds!r}: expected a whole number of at least 2")
+    training = training or Training()
+    runs = []
+    for fold in range(folds):
+        own = replace(training, folds=folds, fold=fold)
+        where = None if out is None else Path(out) / f"fold-{fold}"
+        runs.append(fit(features, target, spec, own, window=window, objective=objective, out=where))
+    scores = {}
+    for name in runs[0].scores:
+        values = np.array([run.scores[name].value for run in runs])
+        half = float(student.ppf(0.975, folds - 1) * values.std(ddof=1) / np.sqrt(folds))
+        mean = float(values.mean())
+        scores[name] = Score(runs[0].scores[name].metric, mean, mean - half, mean + half)
+    return CrossValidation(tuple(runs), scores)

@@ -1,0 +1,196 @@
+"""prepare: from features, a target and choices to the plan of a training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mdnb.datasets import Samples, Scaler, Split, Window, digest, make_samples, split_samples
+from mdnb.datasets.scaling import row_blocks
+from mdnb.errors import DataError, SpecError, TrainingError
+from mdnb.features.base import Features
+from mdnb.models.base import ModelSpec, Objective, Task
+from mdnb.models.objectives import Labels
+from mdnb.runs import TargetInfo, provenance, record_topology
+from mdnb.specs import Spec, Training, spec_class
+from mdnb.targets import Target, make_target
+from mdnb.training.plan import Plan
+
+__all__ = ["prepare"]
+
+
+def prepare(
+    features: Features,
+    target: Any,
+    spec: ModelSpec | str,
+    training: Training | None,
+    window: Window | None,
+    objective: Objective | str | None,
+) -> Plan:
+    """Return the plan of a training; see `mdnb.fit` for the arguments and what is raised."""
+    spec = _as_spec(spec)
+    training = training or Training()
+    window = window or Window(length=spec.window)
+    aim = _as_objective(spec, target, objective)
+    if not spec.supervised and window.length > 1:
+        raise SpecError(f"{type(spec).__name__} learns one frame at a time, got a window of {window.length}")
+    if not isinstance(features, Features):
+        raise DataError(f"got {type(features).__name__!r} as features, expected what mdnb.featurize returns")
+    _refuse_not_finite(features)
+    made = None if target is None else make_target(features, target)
+    later = None if aim is None else aim.later(window.length, features.source.time_step)
+    if later is not None and (window.horizon or window.per != "frame"):
+        raise SpecError(
+            f"{type(aim).__name__} says itself what follows a window; leave horizon at 0 and per at 'frame'"
+        )
+    samples = make_samples(features, made, window, None if later is None else np.array(later))
+    split = split_samples(samples, training)
+    info = _target_info(made, samples, split)
+    task = _task(features, window, made, samples, split, training, aim)
+    if not training.batch_size:
+        training = replace(training, batch_size=_batch_size(aim, len(split.train)))
+    train_frames = np.unique(samples.frames[split.train])
+    topology, reference = record_topology(features)
+    where = provenance(features, training.seed)
+    if made is not None:
+        where["data"]["sha256_of_labels"] = digest(made.values)
+    return Plan(
+        spec=spec,
+        training=training,
+        window=window,
+        task=task,
+        values=features.values,
+        samples=samples,
+        split=split,
+        scaler=Scaler.fit(features.values, features.axes, train_frames),
+        target=info,
+        columns=features.columns,
+        featurizers=features.featurizers,
+        parts=_describe(split, samples, features, made),
+        provenance=where,
+        topology=topology,
+        reference=reference,
+    )
+
+
+def _refuse_not_finite(features: Features) -> None:
+    for rows in row_blocks(features.values):
+        flat = np.asarray(features.values[rows]).reshape(-1, len(features.columns))
+        if not np.isfinite(flat).all():
+            bad = rows.start + int(np.flatnonzero(~np.isfinite(flat).all(1))[0])
+            raise DataError(f"the features of frame {bad} hold NaN or infinity; leave that frame out")
+
+
+def _batch_size(aim: Objective | None, n_train: int) -> int:
+    """Return the samples in a step: what suits the objective, but twenty steps an epoch where that is possible."""
+    wanted = Objective.batch_size if aim is None else aim.batch_size
+    return max(1, min(wanted, max(64, n_train // 20)))
+
+
+def _as_objective(spec: ModelSpec, target: Any, objective: Objective | str | None) -> Objective | None:
+    """Return what is learned; None for a family that generates."""
+    name = type(spec).__name__
+    if not spec.supervised:
+        if objective is not None:
+            raise SpecError(f"{name} learns the distribution of the frames and takes no objective; leave it None")
+        return None
+    aim = _named(objective, Objective, "objective", "mdnb.SlowModes()") if objective is not None else None
+    if aim is None:
+        if target is None:
+            raise SpecError(f"{name} needs a target, such as 'basin', or an objective, such as mdnb.SlowModes()")
+        aim = Labels()
+    if aim.labelled != (target is not None):
+        need = "needs a target, such as 'basin'" if aim.labelled else "learns without a target; leave it None"
+        raise SpecError(f"the objective {type(aim).__name__} {need}")
+    return aim
+
+
+def _named(given: Any, base: type[Spec], kind: str, example: str) -> Any:
+    """Return a spec given as itself, as its class or by its name."""
+    if isinstance(given, str):
+        return spec_class(given, kind=kind)()
+    if isinstance(given, type) and issubclass(given, base):
+        return given()
+    if not isinstance(given, base):
+        raise SpecError(f"got {given!r} as the {kind}, expected for example {example} or its name")
+    return given
+
+
+def _as_spec(spec: ModelSpec | str) -> ModelSpec:
+    found: ModelSpec = _named(spec, ModelSpec, "model", "mdnb.CNN()")
+    return found
+
+
+def _task(
+    features: Features,
+    window: Window,
+    target: Target | None,
+    samples: Samples,
+    split: Split,
+    training: Training,
+    aim: Objective | None,
+) -> Task:
+    task = Task(features.shape, features.axes, window.length, objective=aim)
+    if target is None or samples.labels is None:
+        n_outputs = 0 if aim is None else aim.n_outputs(features.shape)
+        return replace(task, kind="none" if aim is None else aim.task_kind, n_outputs=n_outputs)
+    if not target.is_class:
+        return replace(task, kind="real", n_outputs=1)
+    if isinstance(aim, Labels) and aim.uncertainty:
+        raise SpecError("a class has its own probabilities; Labels(uncertainty=True) is for a target that is a number")
+    counts = np.bincount(samples.labels[split.train].astype(int), minlength=len(target.classes))
+    if (counts > 0).sum() < 2:
+        only = target.classes[int(counts.argmax())]
+        raise TrainingError(
+            f"all training samples are {only!r}; another seed, or more trajectories, gives more classes"
+        )
+    weights: tuple[float, ...] = ()
+    if training.balanced:
+        weights = tuple(float(counts.sum() / (len(counts) * max(count, 1))) for count in counts)
+    return replace(task, kind="class", n_outputs=len(target.classes), class_weights=weights)
+
+
+def _target_info(target: Target | None, samples: Samples, split: Split) -> TargetInfo | None:
+    if target is None or samples.labels is None:
+        return None
+    if target.is_class:
+        return TargetInfo(target.name, target.classes)
+    own = samples.labels[split.train]
+    if own.std() <= 1e-9 * max(abs(own.mean()), 1e-9):
+        raise DataError(f"the target {target.name!r} is {own[0]:g} in every training sample; there is nothing to learn")
+    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()))
+
+
+def _describe(split: Split, samples: Samples, features: Features, target: Target | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"description": split.description, "notes": _notes(split, samples, target)}
+    for name in ("train", "validation", "test"):
+        own = getattr(split, name)
+        numbers = np.unique(samples.trajectory[own])
+        content[name] = {
+            "n_samples": len(own),
+            "trajectories": numbers.tolist(),
+            "names": [features.source.names[int(i)] for i in numbers],
+        }
+    return content
+
+
+def _notes(split: Split, samples: Samples, target: Target | None) -> list[str]:
+    """Return what a reader of the scores has to know about the labels of the test part."""
+    if target is None or samples.labels is None or not target.is_class:
+        return []
+    labels, where = samples.labels[split.test].astype(int), samples.trajectory[split.test]
+    counts = np.bincount(labels, minlength=len(target.classes))
+    notes = [
+        f"class {name!r} has no test sample: it is not judged"
+        for name, count in zip(target.classes, counts, strict=True)
+        if not count
+    ]
+    numbers = np.unique(where)
+    if all(len(np.unique(labels[where == number])) == 1 for number in numbers):
+        notes.append(
+            f"each of the {len(numbers)} test trajectories holds one class only: the scores rest on so few "
+            "independent cases, and their intervals are too narrow"
+        )
+    return notes

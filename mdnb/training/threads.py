@@ -1,0 +1,109 @@
+"""How many processor threads a training gets: tried out once for each kind of step, and remembered.
+
+Two threads gain up to twofold for large steps, lose for small ones, and on a busy machine wait for each other longer
+than one works. The number changes the last bits of some results, so that what was found is kept for this machine:
+the same training is the same again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from mdnb.files import write_whole
+
+__all__ = ["choose_threads", "torch_threads"]
+
+_LOG = logging.getLogger(__name__)
+#: Floating-point operations of a step's forward pass below which a second thread cannot pay.
+_SMALL = 2e7
+#: Entries of the file; the oldest are dropped.
+_REMEMBERED = 1000
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch use so many threads: on a busy machine two wait for each other longer than one works."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, n_threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def choose_threads(kind: str, step: Callable[[], object]) -> int:
+    """Return the number of threads with which a step is fastest, 1 unless more gain 15%.
+
+    Parameters
+    ----------
+    kind : str
+        What decides how long a step takes; the answer is remembered for it.
+    step : function
+        Does one step without consequences.
+    """
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_cores < 2 or _flops(step) < _SMALL:
+        return 1
+    key = f"{kind}, {n_cores} cores, torch {torch.__version__}, {platform.processor() or platform.machine()}"
+    known = _read()
+    if key not in known:
+        known[key] = n_cores if 1.15 * _seconds(step, n_cores) < _seconds(step, 1) else 1
+        _write(dict(list(known.items())[-_REMEMBERED:]))
+    return known[key]
+
+
+def _flops(step: Callable[[], object]) -> float:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch_threads(1), counter:
+        step()
+    return float(counter.get_total_flops())
+
+
+def _seconds(step: Callable[[], object], n_threads: int) -> float:
+    """Return the least time of a few steps, at most about a second in all."""
+    times: list[float] = []
+    with torch_threads(n_threads):
+        step()
+        while len(times) < 5 and sum(times) < 0.5:
+            start = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _file() -> Path:
+    if os.environ.get("MDNB_CACHE"):
+        return Path(os.environ["MDNB_CACHE"]) / "threads.json"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mdnb", appauthor=False) / "threads.json"
+
+
+def _read() -> dict[str, int]:
+    try:
+        content = json.loads(_file().read_text(encoding="utf-8"))
+        return {str(name): max(1, int(value)) for name, value in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        _LOG.info("what was found about threads cannot be read (%s); it is tried again", error)
+        return {}
+
+
+def _write(known: dict[str, int]) -> None:
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_file(), lambda path: path.write_text(json.dumps(known, indent=1), encoding="utf-8"))
+    except OSError as error:
+        _LOG.info("what was found about threads cannot be kept (%s)", error)

@@ -1,0 +1,83 @@
+"""Workers: one training by several processes, each with its share of every batch, as ``torchrun`` starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+__all__ = ["Workers", "workers"]
+
+
+class Workers:
+    """The processes that train together; one alone where nothing was started by ``torchrun``.
+
+    Attributes
+    ----------
+    rank : int
+        Which of them this is; only the first one writes files.
+    size : int
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    def share(self, rows: Tensor) -> Tensor:
+        """Return this one's rows of a batch."""
+        return rows.tensor_split(self.size)[self.rank]
+
+    def sum_gradients(self, gradients: Sequence[Tensor | None], share: float) -> Sequence[Tensor | None]:
+        """Return the gradients of the whole batch, of which this one has seen a share."""
+        if self.size == 1:
+            return gradients
+        known = [gradient for gradient in gradients if gradient is not None]
+        flat = torch.cat([gradient.flatten() for gradient in known]) * share
+        dist.all_reduce(flat)
+        parts = iter(flat.split([gradient.numel() for gradient in known]))
+        return [None if one is None else next(parts).view_as(one) for one in gradients]
+
+    def mean(self, value: float) -> float:
+        """Return the mean of a number over all."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64)
+        dist.all_reduce(tensor)
+        return float(tensor) / self.size
+
+    def any(self, flag: bool) -> bool:
+        """Return whether it is true of one of them."""
+        return self.mean(float(flag)) > 0
+
+    def all_states(self, state: Tensor) -> list[Tensor]:
+        """Return everyone's state of the random numbers."""
+        if self.size == 1:
+            return [state]
+        states = [torch.empty_like(state) for _ in range(self.size)]
+        dist.all_gather(states, state)
+        return states
+
+    def wait(self) -> None:
+        """Wait until all are here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def workers() -> Iterator[Workers]:
+    """Join the processes that ``torchrun`` has started; alone where it has not."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size < 2 or "RANK" not in os.environ:
+        yield Workers()
+        return
+    joined = dist.is_initialized()
+    if not joined:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Workers(dist.get_rank(), dist.get_world_size())
+    finally:
+        if not joined:
+            dist.destroy_process_group()

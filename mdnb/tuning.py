@@ -14,7 +14,7 @@ import optuna
 from mdnb.datasets import Window, digest
 from mdnb.errors import SpecError, TrainingError, unknown_name
 from mdnb.features.base import Features
-from mdnb.models.base import ModelSpec
+from mdnb.models.base import ModelSpec, Objective
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
 from mdnb.specs import Setting, Spec, Training, spec_class
@@ -57,6 +57,7 @@ def tune(
     trials: int = 20,
     training: Training | None = None,
     window: Window | None = None,
+    objective: Objective | str | None = None,
     search: Mapping[str, tuple[float, float]] | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Study:
@@ -73,6 +74,8 @@ def tune(
     training : Training, optional
         Of every trial; its learning rate is searched too.
     window : Window, optional
+    objective : Objective or str, optional
+        As for `mdnb.fit`.
     search : mapping of str to (low, high), optional
         Narrower bounds for some settings. By default those of the Spec, and of the learning rate from 2e-4
         to 2e-2.
@@ -107,9 +110,10 @@ def tune(
     for name in bounds:
         if name not in names:
             raise unknown_name(f"setting of {kind.__name__}", name, names)
-    made = make_target(features, target)
-    what = [digest(features.values), made.name, made.values.tolist(), training.to_dict(), sorted(bounds.items())]
-    key = hashlib.sha256(repr([*what, window]).encode()).hexdigest()[:16]
+    made = None if target is None else make_target(features, target)
+    labels = None if made is None else [made.name, digest(made.values)]
+    what = [digest(features.values), labels, training.to_dict(), sorted(bounds.items()), window, objective]
+    key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
     study = _study(kind, training, out, key)
     with progress_bar(total=trials, description=f"tune {kind.__name__}", unit="trial") as bar:
         done = len(_finished(study))
@@ -118,7 +122,7 @@ def tune(
             trial = study.ask()
             spec, settings = _suggest(kind, training, trial, bounds)
             try:
-                run = fit(features, made, spec, settings, window=window, callback=_pruner(trial))
+                run = fit(features, made, spec, settings, window=window, objective=objective, callback=_pruner(trial))
                 if run.provenance.get("interrupted"):
                     study.tell(trial, state=optuna.trial.TrialState.FAIL)
                     raise KeyboardInterrupt
@@ -131,7 +135,8 @@ def tune(
         raise TrainingError(f"none of the {trials} trials finished: each loss was not a number; narrow search=")
     rows = tuple({"trial": one.number, **one.params, "validation_loss": one.value} for one in finished)
     spec, settings = _suggest(kind, training, optuna.trial.FixedTrial(rows[0]), bounds)
-    return Study(rows, spec, settings, fit(features, made, spec, settings, window=window))
+    run = fit(features, made, spec, settings, window=window, objective=objective)
+    return Study(rows, spec, settings, run)
 
 
 def _study(kind: type[Spec], training: Training, out: str | os.PathLike[str] | None, key: str) -> optuna.Study:

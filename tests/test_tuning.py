@@ -166,3 +166,12 @@ def test_wrong_settings():
         tune(0)
     with pytest.raises(SpecError, match="unknown model"):
         tune(1, family="XNN")
+
+
+def test_it_searches_for_slow_modes():
+    study = mdnb.tune(
+        features(stride=5), None, mdnb.CNN, trials=2, training=mdnb.Training(epochs=2),
+        objective=mdnb.SlowModes(lag_time=10.0), search={"channels": (4, 8), "hidden": (8, 16), "layers": (1, 1)},
+    )  # fmt: skip
+    assert study.run.task.kind == "slow"
+    assert study.trials[0]["validation_loss"] <= study.trials[1]["validation_loss"] < -1

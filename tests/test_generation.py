@@ -338,3 +338,53 @@ class TestSlips:
             mdnb.generate(trajectories())
         with pytest.raises(DataError, match="got 'Trajectory' as the reference, expected Trajectories or Features"):
             mdnb.generate(trained("VAE"), 5, reference=trajectories().frames([0]))
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    data = features("internal-coordinates")
+    return mdnb.fit(data, "end-to-end-distance", mdnb.VAE(hidden=64), mdnb.Training(epochs=60, batch_size=128))
+
+
+def test_structures_have_the_property_that_was_asked_for(conditional):
+    ends = trajectories().topology.select("element != H")[[0, -1]]
+    obtained = []
+    for wanted in (0.55, 0.75):
+        generated = mdnb.generate(conditional, 200, {"end_to_end_distance": wanted})
+        assert np.allclose(generated.requested, wanted)
+        obtained.append(mdtraj.compute_distances(generated.structures, ends[None])[:, 0].mean())
+    assert obtained == pytest.approx([0.55, 0.75], abs=0.05)
+
+
+def test_what_was_asked_for_each_structure_is_kept_with_it(conditional):
+    wanted = np.linspace(0.5, 0.8, 50)
+    kept = mdnb.generate(conditional, 50, wanted).only_valid()
+    assert len(kept.requested) == len(kept)
+    assert np.abs(kept.requested[:, None] - wanted).min(1).max() < 1e-6
+
+
+def test_extrapolation_is_said(conditional):
+    generated = mdnb.generate(conditional, 5, 2.5)
+    assert "2.5 to 2.5 nm was asked for, the training data have" in repr(generated)
+
+
+@pytest.mark.parametrize(
+    ("condition", "sentence"),
+    [
+        ({"radius_of_gyration": 0.4}, "knows 'end-to-end distance' only"),
+        ([0.4, 0.5], r"has the shape \(2,\), expected one value, or one for each of 5 structures"),
+        ("long", "expected a number in nm"),
+        (float("nan"), "expected a number in nm"),
+    ],
+)
+def test_conditions_that_are_none(conditional, condition, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        mdnb.generate(conditional, 5, condition)
+
+
+def test_a_condition_for_a_run_without_one(run):
+    with pytest.raises(SpecError, match=r"was trained without a target and takes no condition; train it with one"):
+        mdnb.generate(run, 5, 0.4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -14,6 +15,7 @@ from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
 from mdnb.features.internal import InternalCoordinates
 from mdnb.formats.topology_json import topology_from_json
+from mdnb.generation.asked import read_condition
 from mdnb.generation.checks import CHECKS, Limits, check_structures
 from mdnb.models.gan import GANModel
 from mdnb.models.vae import VAEModel
@@ -35,12 +37,18 @@ class Generated:
         ``bonds, angles, peptide bonds, clashes, chirality``: True where passed.
     family : str
     seed : int
+    requested : (n_structures,) array or None
+        What each was asked to be: class numbers, or numbers in the condition's unit.
+    notes : tuple of str
+        What a reader has to know, such as a condition that the training data do not cover.
     """
 
     structures: mdtraj.Trajectory
     checks: dict[str, np.ndarray]
     family: str
     seed: int
+    requested: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.structures.n_frames)
@@ -62,7 +70,8 @@ class Generated:
         if not len(keep):
             raise DataError(f"none of the {len(self)} structures passes every check; train longer")
         checks = {name: passed[keep] for name, passed in self.checks.items()}
-        return replace(self, structures=self.structures[keep], checks=checks)
+        requested = None if self.requested is None else self.requested[keep]
+        return replace(self, structures=self.structures[keep], checks=checks, requested=requested)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write all structures to a PDB, XTC or DCD file (by suffix), whole or not at all."""
@@ -75,10 +84,18 @@ class Generated:
     def __repr__(self) -> str:
         shares = ", ".join(f"{name} {passed.mean():.1%}" for name, passed in self.checks.items())
         total = f"all checks {self.valid.mean():.1%}"
-        return f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})\n  {shares}; {total}"
+        head = f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})"
+        return "\n".join([head, f"  {shares}; {total}", *(f"  note: {note}" for note in self.notes)])
 
 
-def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories | Features | None = None) -> Generated:
+def generate(
+    run: Run,
+    n: int = 1000,
+    condition: Any = None,
+    *,
+    seed: int = 0,
+    reference: Trajectories | Features | None = None,
+) -> Generated:
     """Draw new structures from a trained VAE or GAN and check each of them.
 
     Parameters
@@ -87,6 +104,9 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
         Trained on ``internal-coordinates``, from which positions are rebuilt exactly.
     n : int
         Number of structures.
+    condition : number, class name, (n,) array or dict, optional
+        Of a run that was trained with a target: what the structures shall be, in the target's unit, such as
+        ``0.45`` or ``{"radius_of_gyration": 0.45}``. By default as often as it was in training.
     seed : int
     reference : Trajectories or Features, optional
         Real structures that say what bonds, angles and contacts the checks allow. By default the training
@@ -99,7 +119,7 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
     Raises
     ------
     SpecError
-        For a family that generates nothing, or n below 1.
+        For a family that generates nothing, n below 1, or a condition that the run does not know.
     DataError
         When structures cannot be rebuilt from the features of the run.
     """
@@ -120,7 +140,8 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
     coordinates = InternalCoordinates()
     coordinates.prepare(topology, run.reference)
     generator = torch.Generator().manual_seed(seed)
-    values = run.scaler.inverse(model.sample(int(n), generator).numpy())
+    wanted, notes = read_condition(run, condition, int(n))
+    values = run.scaler.inverse(model.sample(int(n), generator, wanted).numpy())
     structures = mdtraj.Trajectory(coordinates.rebuild(values).astype(np.float32), topology)
     structures.superpose(mdtraj.Trajectory(run.reference[None], topology))
     if reference is None:
@@ -135,4 +156,7 @@ def generate(run: Run, n: int = 1000, *, seed: int = 0, reference: Trajectories 
         stride = max(1, source.n_frames // 5000)
         real = source.frames(slice(None, None, stride))
     checks = check_structures(structures, Limits.measure(real))
-    return Generated(structures, checks, run.family, seed)
+    requested = None
+    if wanted is not None and run.target is not None:
+        requested = wanted.numpy() if run.target.classes else wanted.numpy() * run.target.scale + run.target.mean
+    return Generated(structures, checks, run.family, seed, requested, notes)

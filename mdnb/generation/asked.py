@@ -1,0 +1,77 @@
+"""What a generator is asked for, as the numbers that its network knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mdnb.errors import SpecError, unknown_name
+from mdnb.models.gan import GANModel
+from mdnb.models.vae import VAEModel
+from mdnb.runs import Run
+
+__all__ = ["read_condition"]
+
+
+def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tuple[str, ...]]:
+    """Return n conditions as the model takes them, or None, and what is to be said about them.
+
+    Parameters
+    ----------
+    run : Run
+        Of a VAE or a GAN.
+    condition : number, class name, (n,) array, dict of one of these by the target's name, or None
+    n : int
+
+    Raises
+    ------
+    SpecError
+        When the run was trained without a target, or does not know what is asked for.
+    """
+    if condition is None:
+        return None, ()
+    target = run.target
+    if target is None:
+        raise SpecError(
+            f"this {run.family} was trained without a target and takes no condition; train it with one: "
+            "mdnb.fit(features, target, ...)"
+        )
+    if isinstance(condition, Mapping):
+        if len(condition) != 1 or _plain(next(iter(condition))) != _plain(target.name):
+            raise SpecError(f"condition = {dict(condition)!r}: this {run.family} knows {target.name!r} only")
+        condition = next(iter(condition.values()))
+    values = np.atleast_1d(np.asarray(condition))
+    if values.shape not in ((1,), (n,)):
+        raise SpecError(
+            f"the condition has the shape {values.shape}, expected one value, or one for each of {n} structures"
+        )
+    if target.classes:
+        for value in values.tolist():
+            if value not in target.classes:
+                raise unknown_name(f"class of {target.name!r}", str(value), target.classes)
+        numbers = np.array([target.classes.index(value) for value in values.tolist()])
+        return torch.from_numpy(np.broadcast_to(numbers, n).copy()), ()
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise SpecError(
+            f"condition = {condition!r}: expected a number in {target.unit or 'the unit of ' + target.name}"
+        )
+    model = run.model
+    assert isinstance(model, VAEModel | GANModel)
+    low, high = (float(end) * target.scale + target.mean for end in model.condition.known[[0, -1]])
+    notes: tuple[str, ...] = ()
+    if values.min() < low or values.max() > high:
+        notes = (
+            f"{target.name} {values.min():.4g} to {values.max():.4g} {target.unit} was asked for, the training data "
+            f"have {low:.4g} to {high:.4g}: what lies outside is extrapolated",
+        )
+    scaled = np.broadcast_to((values - target.mean) / target.scale, n)
+    return torch.from_numpy(scaled.astype(np.float32)), notes
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[^a-z0-9]+", "", str(name).lower())

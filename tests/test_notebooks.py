@@ -17,6 +17,8 @@ FAST = {
     "01_pick_and_inspect": {},
     "02_featurize": {},
     "03_predict_spatial": {"channels": 8, "epochs": 2},
+    "03_predict_leaks": {"epochs": 2},
+    "03_predict_temporal": {"epochs": 1, "length": 4},
     "04_dynamics_future_state": {"length": 4, "hidden": 16, "epochs": 1},
     "05_tune": {"trials": 2, "epochs": 1},
     "06_explain": {"epochs": 1, "n_explained": 30},

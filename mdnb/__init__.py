@@ -35,6 +35,7 @@ _PUBLIC = {
     "tune": "mdnb.tuning",
     "explain": "mdnb.explanation",
     "Explanation": "mdnb.explanation",
+    "export": "mdnb.exports",
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generate",
     "report": "mdnb.reports",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from mdnb.datasets import Window as Window
     from mdnb.explanation import Explanation as Explanation
     from mdnb.explanation import explain as explain
+    from mdnb.exports import export as export
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize
     from mdnb.generation.generate import Generated as Generated

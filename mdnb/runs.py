@@ -305,6 +305,12 @@ class Run:
                 shutil.rmtree(temporary)
         return asked
 
+    def export(self, path: str | os.PathLike[str], format: str | None = None, **options: Any) -> Path:
+        """Write the model for PLUMED or as ONNX; see `mdnb.export`."""
+        from mdnb.exports import export
+
+        return export(self, path, format, **options)
+
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
         """Read what `save` wrote.

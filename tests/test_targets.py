@@ -150,6 +150,59 @@ def test_refusals(features):
         make_target(features, np.zeros(6000, complex))
 
 
-def test_every_target_is_tested_here():
-    assert set(TARGETS) == {"basin", "end-to-end-distance", "potential-energy", "folded", "native-contacts"}
+def test_rmsd(features, exact):
+    for name, frame in (("rmsd", 0), ("rmsd:250", 250)):
+        heavy = exact.topology.select("element != H")
+        expected = mdtraj.rmsd(exact, exact, frame, atom_indices=heavy)
+        target = make_target(features, name)
+        assert np.allclose(target.values, expected, atol=2e-5)
+        assert (target.unit, target.is_class) == ("nm", False)
+    assert make_target(features, "rmsd:250").name == "RMSD from frame 250"
+
+
+def test_a_feature_as_target(features, exact):
+    target = make_target(features, "radius-of-gyration")
+    masses = np.array([atom.element.mass for atom in exact.topology.atoms])
+    centred = exact.xyz - np.average(exact.xyz, axis=1, weights=masses)[:, None]
+    expected = np.sqrt(np.average((centred**2).sum(2), axis=1, weights=masses))
+    assert np.allclose(target.values, expected, atol=1e-5)
+    assert (target.name, target.unit) == ("radius of gyration", "nm")
+    assert np.allclose(
+        make_target(features, "torsions:cos psi ALA2").values, features.column("cos psi ALA2"), atol=1e-6
+    )
+    forces = make_target(features, "forces:force ALA2-CA x")
+    assert np.allclose(forces.values, mdnb.featurize(features.source, "forces").column("force ALA2-CA x"), atol=1e-3)
+
+
+def test_groups_of_a_target(features):
+    labels = Target("half", np.arange(6000) % 2, ("a", "b"), groups=np.arange(6000) // 3000)
+    assert make_target(features, labels) is labels
+    wrong = Target("half", labels.values, ("a", "b"), groups=np.arange(10))
+    with pytest.raises(DataError, match=r"the groups of the target 'half' have the shape \(10,\), expected one number"):
+        make_target(features, wrong)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("rmsd:x", "the target 'rmsd:x' needs a whole number of at least 0, as in 'rmsd:0'"),
+        ("end-to-end-distance:3", "the target 'end-to-end-distance' takes nothing after a colon, got '3'"),
+        ("potential-energy:3", "the target 'potential-energy' takes nothing after a colon, got '3'"),
+        ("torsions", "'torsions' has 4 columns, a target is one: give its name, such as 'torsions:sin phi ALA2'"),
+        ("torsions:sin fi ALA2", "unknown column of 'torsions' 'sin fi ALA2': did you mean 'sin psi ALA2'"),
+        ("torsion", "unknown target 'torsion': did you mean 'torsions'"),
+        (np.zeros(2), r"has the shape \(2,\), .*; one for each trajectory is given as a dictionary"),
+        ("rmsd:6000", "frame 6000 does not exist"),
+    ],
+)
+def test_more_refusals(features, target, message):
+    with pytest.raises((SpecError, DataError), match=message):
+        make_target(features, target)
+
+
+def test_every_target_is_tested():
+    assert set(TARGETS) == {
+        *("basin", "end-to-end-distance", "potential-energy", "folded", "native-contacts", "rmsd"),
+        *("clusters", "metastable"),  # in test_target_states.py
+    }
     assert Target("x", np.array([0, 1, 1]), ("a", "b", "c")).counts() == {"a": 1, "b": 2, "c": 0}

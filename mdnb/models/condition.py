@@ -31,7 +31,7 @@ class Condition(nn.Module):
     def forward(self, y: Tensor | None, like: Tensor) -> Tensor:
         """Return (batch, width) columns of the conditions y (batch,), on the device of `like`."""
         if not self.width:
-            return like.new_empty(len(like), 0)
+            return like.new_empty(like.shape[0], 0)
         assert y is not None
         if self.kind == "class":
             return nn.functional.one_hot(y.long(), self.n_classes).to(like)

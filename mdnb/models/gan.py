@@ -71,9 +71,9 @@ class GANModel(Model):
     def score(self, x: Tensor) -> Tensor:
         """Return the critic's score, (batch, 1); of a conditional one for the mean of the conditions."""
         flat = x.flatten(1)
-        known = flat.new_empty(len(flat), 0)
+        known = flat.new_empty(flat.shape[0], 0)
         if self.conditional:
-            known = self.condition(self.condition.known, flat).mean(0).expand(len(flat), -1)
+            known = self.condition(self.condition.known, flat).mean(0).expand(flat.shape[0], -1)
         return self._judge(flat, known)
 
     def _judge(self, flat: Tensor, known: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class Convolutions(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, width)."""
         ahead = x.movedim([2 + number for number in self._channel_axes], list(range(2, 2 + len(self._channel_axes))))
-        image = ahead.reshape(len(x), -1, *self._space)
+        image = ahead.reshape(x.shape[0], -1, *self._space)
         if len(self._space) == 2:
             image = image.contiguous(memory_format=torch.channels_last)
         out: Tensor = self.readout(self.convolutions(image))

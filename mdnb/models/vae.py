@@ -84,7 +84,7 @@ class VAEModel(Model):
         Without the conditions y, a conditional VAE takes the mean of those it knows.
         """
         if self.conditional and y is None:
-            known = self.condition(self.condition.known, x).mean(0).expand(len(x), -1)
+            known = self.condition(self.condition.known, x).mean(0).expand(x.shape[0], -1)
         else:
             known = self.condition(y, x)
         mean, log_variance = self.encoder(torch.cat([self.read(x), known], dim=1)).chunk(2, dim=1)
@@ -93,7 +93,7 @@ class VAEModel(Model):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the decoder's means, (batch, *shape), scaled."""
         out: Tensor = self.decoder(torch.cat([z, self.condition(y, z)], dim=1))
-        return out.reshape(len(z), *self.shape)
+        return out.reshape(z.shape[0], *self.shape)
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the scaled frames (batch, *shape) that the means of the latents stand for."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms
-from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_labels, residue_labels
+from mdnb.features.base import Column, Featurizer, atom_labels, residue_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -55,18 +55,19 @@ class Distances(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) in nm."""
-        import mdtraj
-
-        if chunk.box is None:
-            values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
-            self.fill(chunk, values, 0)
-            return values
-        return mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
+        values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
+        self.fill(chunk, values, 0)
+        return values
 
     def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         """Write the distances into their columns of a table."""
-        if chunk.box is not None or self._runs is None:
-            super().fill(chunk, out, column)
+        if self._runs is None:
+            return
+        if chunk.box is not None:
+            from mdnb.features.periodic_kernels import image_distances
+            from mdnb.periodic import describe_boxes
+
+            image_distances(chunk.positions, *self._runs, describe_boxes(chunk.box), out, column)
         else:
             from mdnb.features.kernels import run_distances
 
@@ -137,16 +138,17 @@ class Contacts(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_residue_pairs) between 0 and 1."""
-        import mdtraj
-
+        closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
+        starts = np.append(self._starts, len(self._pairs))
         if chunk.box is None:
             from mdnb.features.kernels import closest_distances
 
-            closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-            closest_distances(chunk.positions, self._pairs, np.append(self._starts, len(self._pairs)), closest)
+            closest_distances(chunk.positions, self._pairs, starts, closest)
         else:
-            distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
-            closest = np.minimum.reduceat(distances, self._starts, axis=1)
+            from mdnb.features.periodic_kernels import closest_images
+            from mdnb.periodic import describe_boxes
+
+            closest_images(chunk.positions, self._pairs, starts, describe_boxes(chunk.box), closest)
         return switched(closest, self.cutoff, self.width)
 
 

@@ -268,7 +268,7 @@ class Trajectories:
         """Whether molecules are made whole where there is a box: True, False or ``together``."""
         return False if self._whole is None else self._whole.mode
 
-    def health(self, *, n_jobs: int = 1, sha256: bool = True) -> Health:
+    def health(self, *, n_jobs: int = 1, sha256: bool = True, progress: Any = None) -> Health:
         """Read every frame of every file, all atoms, and say what is wrong with them and what to do.
 
         Nothing is raised for what is found; memory is bounded whatever the size of the files. Bond lengths are
@@ -280,13 +280,15 @@ class Trajectories:
             Files checked at once; -1 for all cores.
         sha256 : bool
             Hash each file too, to be recorded.
+        progress : object with update(n_frames), optional
+            Told of what is done, in place of a progress bar; what it raises ends the check.
 
         Returns
         -------
         Health
         """
         topology = None if self._molecules is None else self._molecules.topology
-        return check_files(self._files, self.names, topology, n_jobs=n_jobs, sha256=sha256)
+        return check_files(self._files, self.names, topology, n_jobs=n_jobs, sha256=sha256, progress=progress)
 
     def observable(self, name: str) -> np.ndarray:
         """Return what the files hold per frame, such as ``potential_energy`` in kJ/mol.

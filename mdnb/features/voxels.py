@@ -59,7 +59,7 @@ class Voxels(Featurizer):
     """
 
     name = "voxels"
-    axes = ("x", "y", "z")
+    axes: tuple[str, ...] = ("x", "y", "z")
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ def check_files(
     *,
     n_jobs: int = 1,
     sha256: bool = True,
+    progress: Any = None,
 ) -> Health:
     """Read every frame of files and return what is wrong with them; ``trajectories.health()`` calls it.
 
@@ -68,6 +69,8 @@ def check_files(
         Files checked at once; -1 for all cores.
     sha256 : bool
         Hash each file too.
+    progress : object with update(n_frames), optional
+        Told of what is done, in place of a progress bar; what it raises ends the check.
 
     Returns
     -------
@@ -84,7 +87,10 @@ def check_files(
     bonds, limits = none if topology is None else bond_limits(topology)
     threads = min(len(files), (os.cpu_count() or 1) if n_jobs == -1 else n_jobs)
     total = sum(file.n_frames for file in files)
-    with progress_bar(total=total, description="check", unit=" frames") as bar:
+    shown = (
+        progress_bar(total=total, description="check", unit=" frames") if progress is None else nullcontext(progress)
+    )
+    with shown as bar:
 
         def look(item: tuple[TrajectoryFile, str]) -> _Seen:
             file, name = item

@@ -68,8 +68,8 @@ class PickerControls:
         self.code = ipywidgets.Textarea(description="Python", disabled=True, rows=4, style=_STYLE, layout=_wide())
         self.example_part = ipywidgets.VBox([self.example, self.open_example])
         self.folder_part = ipywidgets.VBox([
-            self.where, self.filter, self.files, self.found, self.health, self.top, self.stride, self.selection, self.count,
-            self.open_files,
+            self.where, self.filter, self.files, self.found, self.health, self.top, self.stride, self.selection,
+            self.count, self.open_files,
         ])  # fmt: skip
         self.box = ipywidgets.VBox([
             self.source, self.example_part, self.folder_part, self.message, self.summary, self.check.box, self.preview,

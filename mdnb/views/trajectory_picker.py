@@ -151,7 +151,8 @@ class TrajectoryPicker(HasTraits):
                 "<p><em>No trajectories are picked: give files= or example=, or pick them in a live notebook.</em></p>"
             )
         return (
-            f"{self.value._repr_html_()}{'' if self.health is None else self.health._repr_html_()}<details><summary>Python</summary><pre>{escape(self.code())}</pre></details>"
+            f"{self.value._repr_html_()}{'' if self.health is None else self.health._repr_html_()}"
+            f"<details><summary>Python</summary><pre>{escape(self.code())}</pre></details>"
             f"{self.preview.static_html()}"
         )
 

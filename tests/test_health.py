@@ -113,6 +113,10 @@ def test_times_that_go_back_and_leave_gaps(write):
     assert (found.severity, found.frames) == ("warning", (30,))
     assert "1 ps as a rule, 6 ps before frame 30 (1 such step): frames are missing" in found.what
     assert "frames are missing" in repr(gap)
+    uneven = only(write("d.xtc", time=np.cumsum([1.0, 1, 0.5] * 20)).health(), "time-gaps")
+    assert uneven.what.endswith("0.5 ps before frame 2 (20 such steps)")
+    none = only(write("e.xtc", time=np.zeros(60)).health(), "time-order")
+    assert (none.severity, none.what) == ("warning", "all frames have the time 0 ps: the times are not known")
     same = only(write("c.xtc", time=[0, 1, 1, *range(2, 59)]).health(), "time-order")
     assert same.frames == (2,)
 

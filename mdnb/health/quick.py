@@ -48,6 +48,9 @@ def time_findings(times: np.ndarray, name: str) -> list[Finding]:
         return []
     found = []
     steps = np.diff(times)
+    if not steps.any():
+        what = f"all frames have the time {times[0]:g} ps: the times are not known"
+        return [Finding(name, "time-order", "warning", what, "give the time between frames to mdnb.load as time_step=")]
     back = np.flatnonzero(~(steps > 0)) + 1
     if len(back):
         # Frames after a step back repeat a stretch of time until the time is larger than ever before.
@@ -67,15 +70,17 @@ def time_findings(times: np.ndarray, name: str) -> list[Finding]:
     step = float(np.median(steps))
     uneven = np.flatnonzero((steps > 0) & (np.abs(steps - step) > 0.05 * abs(step))) + 1
     if step > 0 and len(uneven):
+        lost = (steps[uneven - 1] > step).all()
         found.append(
             Finding(
                 name,
                 "time-gaps",
                 "warning",
                 f"time step not even: {step:g} ps as a rule, {steps[uneven[0] - 1]:g} ps before frame {uneven[0]}"
-                f" ({len(uneven):,} such {'step' if len(uneven) == 1 else 'steps'}): frames are missing",
-                "see gmx check -f; read the parts as trajectories of their own (gmx trjconv -b/-e), or take time_step= "
-                "as the truth if only the times are wrong",
+                f" ({len(uneven):,} such {'step' if len(uneven) == 1 else 'steps'})"
+                + (": frames are missing" if lost else ""),
+                "see gmx check -f; read the even parts as trajectories of their own (gmx trjconv -b/-e), or give "
+                "time_step= if only the times are wrong",
                 tuple(uneven.tolist()),
             )
         )

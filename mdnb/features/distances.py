@@ -56,22 +56,25 @@ class Distances(Featurizer):
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) in nm."""
         values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
-        self.fill(chunk, values, 0)
+        self._write(chunk, values, 0)
         return values
 
     def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         """Write the distances into their columns of a table."""
+        self._write(chunk, out, column)
+
+    def _write(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         if self._runs is None:
             return
-        if chunk.box is not None:
+        if chunk.box is None:
+            from mdnb.features.kernels import run_distances
+
+            run_distances(chunk.positions, *self._runs, out, column)
+        else:
             from mdnb.features.periodic_kernels import image_distances
             from mdnb.periodic import describe_boxes
 
             image_distances(chunk.positions, *self._runs, describe_boxes(chunk.box), out, column)
-        else:
-            from mdnb.features.kernels import run_distances
-
-            run_distances(chunk.positions, *self._runs, out, column)
 
 
 class CADistances(Distances):

@@ -325,10 +325,10 @@ class Trajectories:
         """Return whether there is a box, by the very first frame, and whether molecules are made whole."""
         try:
             with nullcontext() if self._files[0].concurrent else ONE_READER:
-                boxed = self._files[0].read(0, 1, 1, np.zeros(1, int), False, False).box is not None
+                box = self._files[0].read(0, 1, 1, np.zeros(1, int), False, False).box
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             return f"; the first frame cannot be read ({error}): see health()"
-        if not boxed:
+        if box is None or not box.any():
             return ""
         if self._whole is None:
             return "; periodic box, molecules as in the file"

@@ -226,7 +226,7 @@ def _findings(seen: _Seen, topology: mdtraj.Topology | None, bonds: np.ndarray) 
             "mdnb.load makes them whole (make_whole=True); for other programs: gmx trjconv -pbc whole -s topol.tpr",
             cut,
         )  # fmt: skip
-    if seen.flat:
+    if 0 < len(seen.flat) < seen.boxes:  # all zeros is how some formats say that there is none
         add(
             "no-box", "warning", f"the box is zero, flat or no number in {frame_ranges(seen.flat)}",
             "nearest images are not taken there and molecules stay cut; write the box (gmx trjconv -box), or leave "

@@ -122,9 +122,11 @@ class Molecules:
                 if needed[atom]:
                     needed[before[atom]] = True
         steps = np.array([(atom, before[atom]) for atom in order[1:] if needed[atom] and before[atom] != n_atoms], int)
+        steps = steps.reshape(-1, 2)
+        steps = steps[np.argsort(molecule[steps[:, 0]], kind="stable")]  # molecule by molecule: near in memory
         needed[n_atoms] = False
         read = np.flatnonzero(needed)
-        steps = np.searchsorted(read, steps.reshape(-1, 2))
+        steps = np.searchsorted(read, steps)
         keep = None if len(read) == len(chosen) else np.searchsorted(read, chosen)
         beside = self._complex(molecule, read) if self.mode == "together" else ()
         return _Way(None if len(read) == n_atoms else read, keep, steps, beside)

@@ -139,8 +139,12 @@ def make_whole(positions, steps, boxes):  # type: ignore[no-untyped-def]
     for frame in range(len(positions)):
         xyz, box = positions[frame], boxes[frame]
         quarter = box[13, 1]
+        near = np.float32(0.99 * quarter)
         for number in range(len(steps)):
             atom, before = steps[number, 0], steps[number, 1]
+            a, b, c = xyz[atom, 0] - xyz[before, 0], xyz[atom, 1] - xyz[before, 1], xyz[atom, 2] - xyz[before, 2]
+            if a * a + b * b + c * c < near:
+                continue
             x = np.float64(xyz[atom, 0]) - np.float64(xyz[before, 0])
             y = np.float64(xyz[atom, 1]) - np.float64(xyz[before, 1])
             z = np.float64(xyz[atom, 2]) - np.float64(xyz[before, 2])

@@ -74,7 +74,8 @@ def featurize(
     makers = [make_featurizer(one) for one in asked]
     reference = trajectories.frames(0).xyz[0]
     for maker in makers:
-        maker.prepare(trajectories.topology, reference)
+        chosen = maker.reference_frame
+        maker.prepare(trajectories.topology, trajectories.frames(chosen).xyz[0] if chosen else reference)
     columns = tuple(column for maker in makers for column in maker.columns)
     _refuse_duplicates(columns)
     compute = _Pass(trajectories, makers, len(columns), chunk_size, n_jobs)

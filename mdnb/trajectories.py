@@ -307,9 +307,9 @@ class Trajectories:
             values.append(found[name][:: self._stride])
         return np.concatenate(values)
 
-    def _rows(self) -> list[tuple[str, str, str, str]]:
+    def _rows(self, most: int) -> list[tuple[str, str, str, str]]:
         rows = []
-        for name, length, file in zip(self.names, self.lengths, self._files, strict=True):
+        for name, length, file in list(zip(self.names, self.lengths, self._files, strict=True))[:most]:
             content = ["positions", *(["velocities"] * file.has_velocities), *(["forces"] * file.has_forces)]
             span = length * self.time_step / 1000
             note = "".join(f"; {found.what}" for found in quick_findings(file, name))
@@ -339,13 +339,11 @@ class Trajectories:
         return f"; periodic box, molecules made whole{together}" + (f", but {problem}" if problem else "")
 
     def __repr__(self) -> str:
-        table = [("trajectory", "frames", "ns", "content"), *self._rows()]
+        table = [("trajectory", "frames", "ns", "content"), *self._rows(20)]
         widths = [max(len(row[column]) for row in table) for column in range(4)]
-        lines = [
-            f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in table[:21]
-        ]
-        if len(table) > 21:
-            lines.append(f"  ... and {len(table) - 21} more")
+        lines = [f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in table]
+        if len(self) > 20:
+            lines.append(f"  ... and {len(self) - 20} more")
         return "\n".join([f"Trajectories: {self._headline()}", *lines])
 
     def _repr_html_(self) -> str:
@@ -357,7 +355,7 @@ class Trajectories:
             pairs = zip(styles, texts, strict=True)
             return "<tr>" + "".join(f"<{tag} style='{style}'>{escape(text)}</{tag}>" for style, text in pairs) + "</tr>"
 
-        rows = "".join(line("td", row) for row in self._rows()[:50])
+        rows = "".join(line("td", row) for row in self._rows(50))
         more = f"<p>... and {len(self) - 50} more</p>" if len(self) > 50 else ""
         head = line("th", ("trajectory", "frames", "length (ns)", "content"))
         return (

@@ -12,6 +12,7 @@ from mdnb.features.maps import ContactMap, DistanceMap
 from mdnb.features.overall import RMSD, RadiusOfGyration
 from mdnb.features.positions import Forces, Positions, Velocities
 from mdnb.features.radial_distribution import RadialDistribution
+from mdnb.features.residue_distances import ResidueDistances
 from mdnb.features.sasa import SASA
 from mdnb.features.secondary_structure import SecondaryStructure
 from mdnb.features.torsions import Torsions
@@ -37,6 +38,7 @@ __all__ = [
     "Positions",
     "RadialDistribution",
     "RadiusOfGyration",
+    "ResidueDistances",
     "SecondaryStructure",
     "Torsions",
     "Velocities",

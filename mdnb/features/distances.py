@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -24,15 +25,37 @@ class Distances(Featurizer):
         In mdtraj's selection language; the heavy atoms by default.
     min_bonds : int
         Leave out pairs that are fewer bonds apart (their distance is nearly constant).
+    pairs : sequence of (int, int), optional
+        Pairs of atom indices, in place of those of the selection.
     """
 
     name = "distances"
     needed = "it needs at least two selected atoms that far apart"
 
-    def __init__(self, selection: str = "element != H", min_bonds: int = 3) -> None:
+    def __init__(
+        self,
+        selection: str = "element != H",
+        min_bonds: int = 3,
+        pairs: Sequence[tuple[int, int]] | np.ndarray | None = None,
+    ) -> None:
         self.selection, self.min_bonds = selection, min_bonds
+        self.pairs = None if pairs is None else np.asarray(pairs)
+        if self.pairs is not None and (
+            self.pairs.ndim != 2
+            or self.pairs.shape[1] != 2
+            or self.pairs.dtype.kind not in "iu"
+            or (self.pairs[:, 0] == self.pairs[:, 1]).any()
+        ):
+            raise DataError(f"pairs = {pairs!r}: expected two different atom indices each, such as [(0, 5), (3, 9)]")
 
     def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
+        if self.pairs is not None:
+            if len(self.pairs) and not 0 <= self.pairs.min() <= self.pairs.max() < topology.n_atoms:
+                raise DataError(
+                    f"{self.name!r}: pairs names the atom {self.pairs.max()}; there are {topology.n_atoms} (0 to "
+                    f"{topology.n_atoms - 1})"
+                )
+            return self.pairs.astype(int)
         chosen = topology.select(self.selection)
         near = within_bonds(topology, self.min_bonds - 1)
         pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if (int(i), int(j)) not in near]
@@ -113,6 +136,8 @@ class Contacts(Featurizer):
     """
 
     name = "contacts"
+    what: ClassVar[str] = "contact"
+    unit: ClassVar[str] = ""
     needed = "it needs at least two residues, three or more apart (for small molecules: 'distances')"
 
     def __init__(self, cutoff: float = 0.45, width: float = 0.03, min_residues: int = 3) -> None:
@@ -135,12 +160,16 @@ class Contacts(Featurizer):
                 starts.append(len(pairs))
                 atoms = (*heavy[a.index], *heavy[b.index])
                 name = f"{label[a.index]} {label[b.index]}"
-                columns.append(Column(f"contact {name}", "", atoms, name))
+                columns.append(Column(f"{self.what} {name}", self.unit, atoms, name))
         self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_residue_pairs) between 0 and 1."""
+        return switched(self._closest(chunk), self.cutoff, self.width)
+
+    def _closest(self, chunk: Chunk) -> np.ndarray:
+        """Return the closest distances, (n_frames, n_residue_pairs) in nm."""
         closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
         starts = np.append(self._starts, len(self._pairs))
         if chunk.box is None:
@@ -152,7 +181,7 @@ class Contacts(Featurizer):
             from mdnb.periodic import describe_boxes
 
             closest_images(chunk.positions, self._pairs, starts, describe_boxes(chunk.box), closest)
-        return switched(closest, self.cutoff, self.width)
+        return closest
 
 
 def check_switch(cutoff: float, width: float) -> None:

@@ -38,7 +38,7 @@ def featurize(
     ----------
     trajectories : Trajectories or mdtraj.Trajectory
     features : str, Featurizer, or a sequence of them
-        ``torsions, distances, ca-distances, contacts, positions, velocities, forces,
+        ``torsions, distances, ca-distances, residue-distances, contacts, positions, velocities, forces,
         internal-coordinates, rmsd, radius-of-gyration, contact-map, distance-map, sasa, hydrogen-bonds,
         secondary-structure, ligand-contacts, voxels, radial-distribution, coordination``, one made with
         ``@mdnb.features.featurizer``, or a featurizer with settings of its own, such as

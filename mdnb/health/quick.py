@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mdnb.formats.base import TrajectoryFile
+from mdnb.errors import DataError
+from mdnb.formats.base import UNREADABLE, TrajectoryFile
 from mdnb.health.findings import Finding, frame_ranges
 
 __all__ = ["quick_findings", "time_findings"]
@@ -31,7 +32,11 @@ def quick_findings(file: TrajectoryFile, name: str) -> list[Finding]:
                 "(gmx trjconv writes them to a new file)",
             )
         )
-    times = file.times()
+    try:
+        times = file.times()
+    except (*UNREADABLE, DataError) as error:
+        what = f"its times cannot be read ({type(error).__name__}: {error})"
+        return [*found, Finding(name, "unreadable", "error", what, "was it moved or changed since it was opened?")]
     return found if times is None else found + time_findings(times, name)
 
 

@@ -12,7 +12,10 @@ __all__ = ["coordination_numbers", "pair_histogram"]
 
 @njit(cache=True, nogil=True)
 def _cell_counts(box, cutoff, n_atoms):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
-    """Return the numbers of cells along the three axes, none thinner than the cutoff; 0 where there are too few."""
+    """Return the numbers of cells along the three axes, none thinner than the cutoff; 0 where there is none.
+
+    One or two will do: the cells around are then images of each other, each with a shift of its own.
+    """
     counts = np.zeros(3, np.int64)
     if box[13, 0] == 0:
         return counts
@@ -20,7 +23,7 @@ def _cell_counts(box, cutoff, n_atoms):  # type: ignore[no-untyped-def]  # compi
     for k in range(3):
         width = 1 / np.sqrt(box[k, 0] ** 2 + box[k, 1] ** 2 + box[k, 2] ** 2)
         counts[k] = min(int(np.floor(width / cutoff)), most)
-    if counts.min() < 3:
+    if counts.min() < 1:
         counts[:] = 0
     return counts
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from mdnb.errors import DataError
 from mdnb.formats.base import ONE_READER, Frames, TrajectoryFile, first_time_step, short_names
 from mdnb.health import Health, check_files, quick_findings
 from mdnb.molecules import Molecules
+from mdnb.trajectory_table import as_html, as_text, box_note
 
 if TYPE_CHECKING:
     import mdtraj
@@ -319,49 +319,15 @@ class Trajectories:
     def _headline(self) -> str:
         step = f"{self.time_step:g} ps between frames" if np.isfinite(self.time_step) else _NO_STEP
         count = f"{len(self)} {'trajectory' if len(self) == 1 else 'trajectories'}"
-        return f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}{self._box_note()}"
-
-    def _box_note(self) -> str:
-        """Return whether there is a box, by the very first frame, and whether molecules are made whole."""
-        try:
-            with nullcontext() if self._files[0].concurrent else ONE_READER:
-                box = self._files[0].read(0, 1, 1, np.zeros(1, int), False, False).box
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            return f"; the first frame cannot be read ({error}): see health()"
-        if box is None or not box.any():
-            return ""
-        if self._whole is None:
-            return "; periodic box, molecules as in the file"
-        problem = self._whole.problem
-        if len(self._whole.bonds) == 0:
-            return f"; periodic box, molecules not made whole: {problem}"
-        together = " and brought together" if self._whole.mode == "together" else ""
-        return f"; periodic box, molecules made whole{together}" + (f", but {problem}" if problem else "")
+        return (
+            f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}{box_note(self._files[0], self._whole)}"
+        )
 
     def __repr__(self) -> str:
-        table = [("trajectory", "frames", "ns", "content"), *self._rows(20)]
-        widths = [max(len(row[column]) for row in table) for column in range(4)]
-        lines = [f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in table]
-        if len(self) > 20:
-            lines.append(f"  ... and {len(self) - 20} more")
-        return "\n".join([f"Trajectories: {self._headline()}", *lines])
+        return as_text(self._headline(), self._rows(20), len(self) - 20)
 
     def _repr_html_(self) -> str:
-        cell = "text-align:left;padding:2px 14px 2px 0"
-        number = "text-align:right;padding:2px 14px 2px 0"
-        styles = (cell, number, number, cell)
-
-        def line(tag: str, texts: Sequence[str]) -> str:
-            pairs = zip(styles, texts, strict=True)
-            return "<tr>" + "".join(f"<{tag} style='{style}'>{escape(text)}</{tag}>" for style, text in pairs) + "</tr>"
-
-        rows = "".join(line("td", row) for row in self._rows(50))
-        more = f"<p>... and {len(self) - 50} more</p>" if len(self) > 50 else ""
-        head = line("th", ("trajectory", "frames", "length (ns)", "content"))
-        return (
-            f"<div><p><b>Trajectories</b>: {escape(self._headline())}</p>"
-            f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{more}</div>"
-        )
+        return as_html(self._headline(), self._rows(50), len(self) - 50)
 
 
 def _of_atoms(frames: Frames, chosen: np.ndarray) -> Frames:

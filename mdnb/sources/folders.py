@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mdnb.errors import DataError
+from mdnb.errors import DataError, MdnbError
 from mdnb.formats import FORMATS, open_trajectory
 from mdnb.health import Finding, quick_findings
 
@@ -151,7 +151,7 @@ def _quick(path: str, changed: int) -> tuple[Finding, ...]:
     name = os.path.basename(path)
     try:
         return tuple(quick_findings(open_trajectory(path), name))
-    except (DataError, OSError) as error:
+    except (MdnbError, OSError) as error:
         return (Finding(name, "unreadable", "error", f"cannot be opened: {error}", "copy it again"),)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.formats import FORMATS, TrajectoryFile, open_trajectory
+from mdnb.molecules import Molecules
 from mdnb.trajectories import Trajectories
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def load(
     *,
     time_step: float | None = None,
     allow_truncated: bool = False,
+    make_whole: bool | str = True,
 ) -> Trajectories:
     """Open trajectories; frames are read later, in chunks.
 
@@ -51,6 +53,11 @@ def load(
         overrule them.
     allow_truncated : bool
         Read the whole frames of a file whose tail is cut off, such as that of a running simulation.
+    make_whole : {True, False, "together"}
+        Where there is a periodic box, put molecules together that its border cuts, along their bonds (also
+        those through atoms that are not selected). ``"together"`` also brings all molecules but water and
+        single atoms to the image beside the first one, for a complex of several chains or with a ligand;
+        by default each molecule stays where its first atom is. False leaves atoms where the file has them.
 
     Returns
     -------
@@ -85,9 +92,10 @@ def load(
                 "that were written (for GROMACS: gmx trjconv -dump 0 with the same group)"
             )
     indices = _select(topology, selection)
+    molecules = Molecules(topology, indices, make_whole)
     if indices is not None:
         topology = topology.subset(indices)
-    return Trajectories(opened, topology, indices, int(stride), time_step)
+    return Trajectories(opened, topology, indices, int(stride), time_step, molecules)
 
 
 def _expand(files: Any) -> list[Any]:

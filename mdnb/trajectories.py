@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from html import escape
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.formats.base import Frames, TrajectoryFile, first_time_step, short_names
+from mdnb.formats.base import ONE_READER, Frames, TrajectoryFile, first_time_step, short_names
+from mdnb.health import Health, check_files, quick_findings
+from mdnb.molecules import Molecules
+from mdnb.trajectory_table import as_html, as_text, box_note
 
 if TYPE_CHECKING:
     import mdtraj
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Chunk", "Trajectories"]
 
 _NO_STEP = "time step unknown, uneven or not the same in all"
-#: Held while a file is read whose format's library must not run in two threads.
-_ONE_READER = Lock()
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,12 @@ class Trajectories:
         atom_indices: np.ndarray | None = None,
         stride: int = 1,
         time_step: float | None = None,
+        molecules: Molecules | None = None,
     ) -> None:
         self._files = tuple(files)
+        self._molecules = molecules
+        self._whole = molecules if molecules is not None and molecules.mode else None
+        self._boxed: set[int] = set()  # the trajectories that were seen to have a box
         self.topology = topology
         self._atom_indices = atom_indices
         self._stride = stride
@@ -96,7 +99,9 @@ class Trajectories:
         files = (chosen,) if isinstance(chosen, TrajectoryFile) else chosen
         if not files:
             raise DataError(f"the slice {index} holds none of the {len(self)} trajectories")
-        return Trajectories(files, self.topology, self._atom_indices, self._stride, self._given_time_step)
+        return Trajectories(
+            files, self.topology, self._atom_indices, self._stride, self._given_time_step, self._molecules
+        )
 
     def __iter__(self) -> Iterator[Trajectories]:
         return (self[index] for index in range(len(self)))
@@ -104,14 +109,15 @@ class Trajectories:
     def read(self, trajectory: int, start: int, stop: int, velocities: bool = False, forces: bool = False) -> Chunk:
         """Return the frames ``start:stop`` (after the stride) of one trajectory, checked to be finite.
 
-        Several threads may call it at once.
+        Where they have a box, molecules are whole, unless `mdnb.load` was told otherwise. Several threads may
+        call it at once.
         """
         file = self._files[trajectory]
         first = start * self._stride
         last = min((stop - 1) * self._stride + 1, file.n_frames)
         try:
-            with nullcontext() if file.concurrent else _ONE_READER:
-                frames = file.read(first, last, self._stride, self._atom_indices, velocities, forces)
+            with nullcontext() if file.concurrent else ONE_READER:
+                frames = self._read_whole(trajectory, first, last, velocities, forces)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise file.error(f"frames {first} to {last - 1} cannot be read ({error}); is it damaged?") from error
         if len(frames.positions) != stop - start:
@@ -128,6 +134,25 @@ class Trajectories:
             time = np.arange(first, last, self._stride) * self._given_time_step
             frames = replace(frames, time=time)
         return Chunk(**vars(frames), trajectory=trajectory, start=int(self._starts[trajectory]) + start)
+
+    def _read_whole(self, trajectory: int, first: int, last: int, velocities: bool, forces: bool) -> Frames:
+        """Return frames of the selected atoms, with molecules made whole where that is asked and there is a box."""
+        file, molecules = self._files[trajectory], self._whole
+        whole = molecules is not None and trajectory in self._boxed
+        atoms = molecules.way.read if molecules is not None and whole else self._atom_indices
+        frames = file.read(first, last, self._stride, atoms, velocities, forces)
+        box = frames.box
+        if molecules is None or box is None:
+            keep = molecules.way.keep if molecules is not None and whole else None
+            return frames if keep is None else _of_atoms(frames, keep)
+        if not whole:
+            self._boxed.add(trajectory)
+            if molecules.way.keep is not None:  # atoms in between, along the bonds, were not read
+                return self._read_whole(trajectory, first, last, velocities, forces)
+        if not (frames.positions.flags.owndata and frames.positions.flags.writeable):  # it may be the caller's array
+            frames = replace(frames, positions=frames.positions.copy())
+        molecules.mend(frames.positions, box)
+        return frames if molecules.way.keep is None else _of_atoms(frames, molecules.way.keep)
 
     def chunks(self, size: int | None = None, *, velocities: bool = False, forces: bool = False) -> Iterator[Chunk]:
         """Read all frames in order, in chunks that never span two trajectories.
@@ -235,7 +260,35 @@ class Trajectories:
             "atoms": atoms,
             "stride": self._stride,
             "time_step": self._given_time_step,
+            "make_whole": self.make_whole,
         }
+
+    @property
+    def make_whole(self) -> bool | str:
+        """Whether molecules are made whole where there is a box: True, False or ``together``."""
+        return False if self._whole is None else self._whole.mode
+
+    def health(self, *, n_jobs: int = 1, sha256: bool = True, progress: Any = None) -> Health:
+        """Read every frame of every file, all atoms, and say what is wrong with them and what to do.
+
+        Nothing is raised for what is found; memory is bounded whatever the size of the files. Bond lengths are
+        looked at because nothing else shows silent damage: XTC, TRR and DCD have no checksum.
+
+        Parameters
+        ----------
+        n_jobs : int
+            Files checked at once; -1 for all cores.
+        sha256 : bool
+            Hash each file too, to be recorded.
+        progress : object with update(n_frames), optional
+            Told of what is done, in place of a progress bar; what it raises ends the check.
+
+        Returns
+        -------
+        Health
+        """
+        topology = None if self._molecules is None else self._molecules.topology
+        return check_files(self._files, self.names, topology, n_jobs=n_jobs, sha256=sha256, progress=progress)
 
     def observable(self, name: str) -> np.ndarray:
         """Return what the files hold per frame, such as ``potential_energy`` in kJ/mol.
@@ -254,43 +307,30 @@ class Trajectories:
             values.append(found[name][:: self._stride])
         return np.concatenate(values)
 
-    def _rows(self) -> list[tuple[str, str, str, str]]:
+    def _rows(self, most: int) -> list[tuple[str, str, str, str]]:
         rows = []
-        for name, length, file in zip(self.names, self.lengths, self._files, strict=True):
+        for name, length, file in list(zip(self.names, self.lengths, self._files, strict=True))[:most]:
             content = ["positions", *(["velocities"] * file.has_velocities), *(["forces"] * file.has_forces)]
             span = length * self.time_step / 1000
-            note = f"; truncated: {file.truncated}" if file.truncated else ""
+            note = "".join(f"; {found.what}" for found in quick_findings(file, name))
             rows.append((name, f"{length:,}", f"{span:.3g}" if np.isfinite(span) else "?", ", ".join(content) + note))
         return rows
 
     def _headline(self) -> str:
         step = f"{self.time_step:g} ps between frames" if np.isfinite(self.time_step) else _NO_STEP
         count = f"{len(self)} {'trajectory' if len(self) == 1 else 'trajectories'}"
-        return f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}"
+        return (
+            f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}{box_note(self._files[0], self._whole)}"
+        )
 
     def __repr__(self) -> str:
-        table = [("trajectory", "frames", "ns", "content"), *self._rows()]
-        widths = [max(len(row[column]) for row in table) for column in range(4)]
-        lines = [
-            f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in table[:21]
-        ]
-        if len(table) > 21:
-            lines.append(f"  ... and {len(table) - 21} more")
-        return "\n".join([f"Trajectories: {self._headline()}", *lines])
+        return as_text(self._headline(), self._rows(20), len(self) - 20)
 
     def _repr_html_(self) -> str:
-        cell = "text-align:left;padding:2px 14px 2px 0"
-        number = "text-align:right;padding:2px 14px 2px 0"
-        styles = (cell, number, number, cell)
+        return as_html(self._headline(), self._rows(50), len(self) - 50)
 
-        def line(tag: str, texts: Sequence[str]) -> str:
-            pairs = zip(styles, texts, strict=True)
-            return "<tr>" + "".join(f"<{tag} style='{style}'>{escape(text)}</{tag}>" for style, text in pairs) + "</tr>"
 
-        rows = "".join(line("td", row) for row in self._rows()[:50])
-        more = f"<p>... and {len(self) - 50} more</p>" if len(self) > 50 else ""
-        head = line("th", ("trajectory", "frames", "length (ns)", "content"))
-        return (
-            f"<div><p><b>Trajectories</b>: {escape(self._headline())}</p>"
-            f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{more}</div>"
-        )
+def _of_atoms(frames: Frames, chosen: np.ndarray) -> Frames:
+    """Return the frames of some of their atoms."""
+    velocities, forces = (None if one is None else one[:, chosen] for one in (frames.velocities, frames.forces))
+    return replace(frames, positions=frames.positions[:, chosen], velocities=velocities, forces=forces)

@@ -116,6 +116,23 @@ def test_contacts(folded, exact):
         Contacts(cutoff=-1)
 
 
+def test_closest_distances_of_residues_and_pairs_of_ones_own(folded, exact):
+    """Largest difference from mdtraj: 1e-7 nm."""
+    features = featurize(folded, "residue-distances")
+    pairs = [(a, b) for a in range(10) for b in range(a + 3, 10)]
+    closest = mdtraj.compute_contacts(exact, pairs, scheme="closest-heavy")[0]
+    assert np.abs(features.values - closest).max() < 2e-6
+    assert (features.names[0], features.columns[0].unit) == ("closest distance TYR1 PRO4", "nm")
+    chosen = [(100, 3), (7, 150), (0, 1)]
+    own = featurize(folded, Distances(pairs=chosen))
+    assert np.abs(own.values - mdtraj.compute_distances(exact, chosen)).max() < 2e-6
+    assert [column.atom_indices for column in own.columns] == chosen
+    with pytest.raises(DataError, match=r"pairs names the atom 166; there are 166 \(0 to 165\)"):
+        featurize(folded, Distances(pairs=[(0, 166)]))
+    with pytest.raises(DataError, match=r"pairs = \[\(3, 3\)\]: expected two different atom indices each"):
+        Distances(pairs=[(3, 3)])
+
+
 def test_positions(folded, exact):
     """Superposed as mdtraj does it: on the heavy atoms of the first frame."""
     features = featurize(folded, "positions")

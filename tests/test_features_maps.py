@@ -7,6 +7,7 @@ from MDAnalysis.analysis.distances import distance_array
 from moved import BOX, computed, moved
 
 import mdnb
+from mdnb.errors import DataError
 from mdnb.features import ContactMap, DistanceMap, Voxels, featurize
 from mdnb.trajectories import Chunk
 
@@ -70,6 +71,30 @@ def test_voxels(folded, exact):
     assert np.abs(whole.values.sum((1, 2, 3)) * 0.15**3 - 93).max() < 0.01  # of 93 heavy atoms
 
 
+def test_voxels_have_a_channel_for_each_element(folded):
+    grid = {"n_cells": 7, "spacing": 0.3, "width": 0.2}
+    features = featurize(folded, Voxels(channels="elements", **grid))
+    assert (features.shape, features.axes) == ((3, 7, 7, 7), ("channel", "x", "y", "z"))
+    assert [name for name in features.names if name.endswith("0.000 0.000 0.000")] == [
+        "density N 0.000 0.000 0.000", "density C 0.000 0.000 0.000", "density O 0.000 0.000 0.000"
+    ]  # fmt: skip
+    elements = {folded.topology.atom(index).element.symbol for index in features.columns[400].atom_indices}
+    assert elements == {"C"}
+    for number, element in enumerate("NCO"):
+        alone = featurize(folded, Voxels(f"element {element}", **grid))
+        assert np.array_equal(features.values[:, number], alone.values)
+    named = featurize(folded, Voxels(channels=["O", "resname TRP"], around="name CA", **grid))
+    assert named.shape == (2, 7, 7, 7)
+    whole = featurize(folded, Voxels(**grid))
+    assert np.abs(features.values.sum(1) - whole.values).max() < 1e-3
+    with pytest.raises(DataError, match="none of the atoms of channel 'H' is among the selection 'element != H'"):
+        featurize(folded, Voxels(channels=["C", "H"]))
+    with pytest.raises(DataError, match=r"channels = 'C': expected 'elements' or a list, such as channels=\['C'"):
+        Voxels(channels="C")
+    with pytest.raises(DataError, match=r"channels = \('C', 'C'\): expected at least one, each once"):
+        Voxels(channels=["C", "C"])
+
+
 def test_voxels_take_the_nearest_image(exact):
     """Atoms elsewhere in a box fill the grid as if they were beside the molecule they surround."""
     maker = Voxels("element O", around="name CA", n_cells=8, spacing=0.2)
@@ -82,11 +107,16 @@ def test_voxels_take_the_nearest_image(exact):
 
 
 @pytest.mark.parametrize(
-    ("maker", "dimension"), [(DistanceMap("element != H"), 2), (Voxels(n_cells=6, spacing=0.2, width=0.1), 3)]
+    ("maker", "layer"),
+    [
+        (DistanceMap("element != H"), "Conv2d(1, 4"),
+        (Voxels(n_cells=6, spacing=0.2, width=0.1), "Conv3d(1, 4"),
+        (Voxels(channels=["C", "N", "O"], n_cells=6, spacing=0.2, width=0.1), "Conv3d(3, 4"),
+    ],
 )
-def test_the_cnn_takes_maps_and_voxels(alanine, maker, dimension):
+def test_the_cnn_takes_maps_and_voxels(alanine, maker, layer):
     features = featurize(mdnb.load([alanine[k].frames(range(0, 3000, 30)) for k in (0, 1)]), maker)
     model = mdnb.CNN(channels=4, layers=1, hidden=8)
     run = mdnb.fit(features, np.arange(200) % 2, model, mdnb.Training(epochs=2, seed=0))
-    assert f"Conv{dimension}d" in repr(run.model)
+    assert layer in repr(run.model)
     assert np.isfinite(list(run.history[-1].values())).all()

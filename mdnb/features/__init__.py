@@ -1,6 +1,7 @@
 """Featurizers: one kind a file, found by name; importing this package registers them."""
 
 from mdnb.features.base import FEATURIZERS, Column, Features, Featurizer
+from mdnb.features.coordination import Coordination
 from mdnb.features.custom import featurizer
 from mdnb.features.distances import CADistances, Contacts, Distances
 from mdnb.features.engine import featurize
@@ -10,6 +11,8 @@ from mdnb.features.ligand_contacts import LigandContacts
 from mdnb.features.maps import ContactMap, DistanceMap
 from mdnb.features.overall import RMSD, RadiusOfGyration
 from mdnb.features.positions import Forces, Positions, Velocities
+from mdnb.features.radial_distribution import RadialDistribution
+from mdnb.features.residue_distances import ResidueDistances
 from mdnb.features.sasa import SASA
 from mdnb.features.secondary_structure import SecondaryStructure
 from mdnb.features.torsions import Torsions
@@ -23,6 +26,7 @@ __all__ = [
     "Column",
     "ContactMap",
     "Contacts",
+    "Coordination",
     "DistanceMap",
     "Distances",
     "Features",
@@ -32,7 +36,9 @@ __all__ = [
     "InternalCoordinates",
     "LigandContacts",
     "Positions",
+    "RadialDistribution",
     "RadiusOfGyration",
+    "ResidueDistances",
     "SecondaryStructure",
     "Torsions",
     "Velocities",

@@ -144,13 +144,15 @@ class Featurizer(ABC):
     columns: tuple[Column, ...]
     shape: tuple[int, ...]
     axes: tuple[str, ...] = ("feature",)
+    #: Which frame over all trajectories `prepare` is given as the reference.
+    reference_frame: int = 0
 
     def __init_subclass__(cls) -> None:
         if cls.name:
             FEATURIZERS[cls.name] = cls
 
     def prepare(self, topology: mdtraj.Topology, reference: np.ndarray) -> None:
-        """See the topology and the first frame's positions, (n_atoms, 3) in nm; set columns and shape."""
+        """See the topology and the positions of the `reference_frame`, (n_atoms, 3) in nm; set columns and shape."""
         self.columns = self.describe(topology, reference)
         self.shape = (len(self.columns),)
         if not self.columns:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms
-from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_labels, residue_labels
+from mdnb.features.base import Column, Featurizer, atom_labels, residue_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -24,15 +25,37 @@ class Distances(Featurizer):
         In mdtraj's selection language; the heavy atoms by default.
     min_bonds : int
         Leave out pairs that are fewer bonds apart (their distance is nearly constant).
+    pairs : sequence of (int, int), optional
+        Pairs of atom indices, in place of those of the selection.
     """
 
     name = "distances"
     needed = "it needs at least two selected atoms that far apart"
 
-    def __init__(self, selection: str = "element != H", min_bonds: int = 3) -> None:
+    def __init__(
+        self,
+        selection: str = "element != H",
+        min_bonds: int = 3,
+        pairs: Sequence[tuple[int, int]] | np.ndarray | None = None,
+    ) -> None:
         self.selection, self.min_bonds = selection, min_bonds
+        self.pairs = None if pairs is None else np.asarray(pairs)
+        if self.pairs is not None and (
+            self.pairs.ndim != 2
+            or self.pairs.shape[1] != 2
+            or self.pairs.dtype.kind not in "iu"
+            or (self.pairs[:, 0] == self.pairs[:, 1]).any()
+        ):
+            raise DataError(f"pairs = {pairs!r}: expected two different atom indices each, such as [(0, 5), (3, 9)]")
 
     def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
+        if self.pairs is not None:
+            if len(self.pairs) and not 0 <= self.pairs.min() <= self.pairs.max() < topology.n_atoms:
+                raise DataError(
+                    f"{self.name!r}: pairs names the atom {self.pairs.max()}; there are {topology.n_atoms} (0 to "
+                    f"{topology.n_atoms - 1})"
+                )
+            return self.pairs.astype(int)
         chosen = topology.select(self.selection)
         near = within_bonds(topology, self.min_bonds - 1)
         pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if (int(i), int(j)) not in near]
@@ -55,22 +78,26 @@ class Distances(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) in nm."""
-        import mdtraj
-
-        if chunk.box is None:
-            values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
-            self.fill(chunk, values, 0)
-            return values
-        return mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
+        values = np.empty((len(chunk.positions), len(self._indices)), np.float32)
+        self._write(chunk, values, 0)
+        return values
 
     def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         """Write the distances into their columns of a table."""
-        if chunk.box is not None or self._runs is None:
-            super().fill(chunk, out, column)
-        else:
+        self._write(chunk, out, column)
+
+    def _write(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        if self._runs is None:
+            return
+        if chunk.box is None:
             from mdnb.features.kernels import run_distances
 
             run_distances(chunk.positions, *self._runs, out, column)
+        else:
+            from mdnb.features.periodic_kernels import image_distances
+            from mdnb.periodic import describe_boxes
+
+            image_distances(chunk.positions, *self._runs, describe_boxes(chunk.box), out, column)
 
 
 class CADistances(Distances):
@@ -109,6 +136,8 @@ class Contacts(Featurizer):
     """
 
     name = "contacts"
+    what: ClassVar[str] = "contact"
+    unit: ClassVar[str] = ""
     needed = "it needs at least two residues, three or more apart (for small molecules: 'distances')"
 
     def __init__(self, cutoff: float = 0.45, width: float = 0.03, min_residues: int = 3) -> None:
@@ -131,23 +160,28 @@ class Contacts(Featurizer):
                 starts.append(len(pairs))
                 atoms = (*heavy[a.index], *heavy[b.index])
                 name = f"{label[a.index]} {label[b.index]}"
-                columns.append(Column(f"contact {name}", "", atoms, name))
+                columns.append(Column(f"{self.what} {name}", self.unit, atoms, name))
         self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_residue_pairs) between 0 and 1."""
-        import mdtraj
+        return switched(self._closest(chunk), self.cutoff, self.width)
 
+    def _closest(self, chunk: Chunk) -> np.ndarray:
+        """Return the closest distances, (n_frames, n_residue_pairs) in nm."""
+        closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
+        starts = np.append(self._starts, len(self._pairs))
         if chunk.box is None:
             from mdnb.features.kernels import closest_distances
 
-            closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-            closest_distances(chunk.positions, self._pairs, np.append(self._starts, len(self._pairs)), closest)
+            closest_distances(chunk.positions, self._pairs, starts, closest)
         else:
-            distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
-            closest = np.minimum.reduceat(distances, self._starts, axis=1)
-        return switched(closest, self.cutoff, self.width)
+            from mdnb.features.periodic_kernels import closest_images
+            from mdnb.periodic import describe_boxes
+
+            closest_images(chunk.positions, self._pairs, starts, describe_boxes(chunk.box), closest)
+        return closest
 
 
 def check_switch(cutoff: float, width: float) -> None:

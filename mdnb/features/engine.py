@@ -38,10 +38,10 @@ def featurize(
     ----------
     trajectories : Trajectories or mdtraj.Trajectory
     features : str, Featurizer, or a sequence of them
-        ``torsions, distances, ca-distances, contacts, positions, velocities, forces,
+        ``torsions, distances, ca-distances, residue-distances, contacts, positions, velocities, forces,
         internal-coordinates, rmsd, radius-of-gyration, contact-map, distance-map, sasa, hydrogen-bonds,
-        secondary-structure, ligand-contacts, voxels``, one made with ``@mdnb.features.featurizer``, or a
-        featurizer with settings of its own, such as
+        secondary-structure, ligand-contacts, voxels, radial-distribution, coordination``, one made with
+        ``@mdnb.features.featurizer``, or a featurizer with settings of its own, such as
         ``mdnb.features.Torsions(kinds=("phi", "psi"))``. One alone keeps its shape (positions are
         (n_heavy_atoms, 3)); several are joined to one row of numbers.
     chunk_size : int, optional
@@ -74,7 +74,8 @@ def featurize(
     makers = [make_featurizer(one) for one in asked]
     reference = trajectories.frames(0).xyz[0]
     for maker in makers:
-        maker.prepare(trajectories.topology, reference)
+        chosen = maker.reference_frame
+        maker.prepare(trajectories.topology, trajectories.frames(chosen).xyz[0] if chosen else reference)
     columns = tuple(column for maker in makers for column in maker.columns)
     _refuse_duplicates(columns)
     compute = _Pass(trajectories, makers, len(columns), chunk_size, n_jobs)

@@ -133,7 +133,9 @@ def _code_of(maker: Featurizer) -> list[str]:
 @cache
 def _our_code() -> str:
     """Return a hash of the source of this package of featurizers, which tells versions in development apart."""
-    return _digest(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    here = Path(__file__).parent
+    below = [here.parent / name for name in ("molecules.py", "periodic.py")]
+    return _digest(b"".join(path.read_bytes() for path in [*sorted(here.glob("*.py")), *below]))
 
 
 def _source_of(thing: type | Callable[..., Any], called: str) -> str:

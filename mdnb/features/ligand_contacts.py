@@ -8,7 +8,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms, select_atoms
-from mdnb.features.base import Column, Featurizer, as_mdtraj, residue_labels
+from mdnb.features.base import Column, Featurizer, residue_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -80,13 +80,14 @@ class LigandContacts(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_residues) in nm."""
+        closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
         if chunk.box is None:
             from mdnb.features.kernels import closest_distances
 
-            closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
             closest_distances(chunk.positions, self._pairs, self._starts, closest)
-            return closest
-        import mdtraj
+        else:
+            from mdnb.features.periodic_kernels import closest_images
+            from mdnb.periodic import describe_boxes
 
-        distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), self._pairs, periodic=True)
-        return np.minimum.reduceat(distances, self._starts[:-1], axis=1)
+            closest_images(chunk.positions, self._pairs, self._starts, describe_boxes(chunk.box), closest)
+        return closest

@@ -8,7 +8,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms, select_atoms
-from mdnb.features.base import Column, Featurizer, as_mdtraj, atom_labels, residue_labels
+from mdnb.features.base import Column, Featurizer, atom_labels, residue_labels
 from mdnb.features.distances import check_switch, switched
 from mdnb.trajectories import Chunk
 
@@ -67,12 +67,11 @@ class DistanceMap(Featurizer):
 
             residue_distances(chunk.positions, self._atoms, np.arange(len(self._atoms) + 1), values)
         else:
-            import mdtraj
+            from mdnb.features.periodic_kernels import group_images
+            from mdnb.periodic import describe_boxes
 
-            rows, columns = np.triu_indices(len(self._atoms), 1)
-            pairs = np.stack([self._atoms[rows], self._atoms[columns]], axis=1)
-            distances = mdtraj.compute_distances(as_mdtraj(chunk, self._topology), pairs, periodic=True)
-            values[:, rows, columns] = values[:, columns, rows] = distances
+            starts = np.arange(len(self._atoms) + 1)
+            group_images(chunk.positions, self._atoms, starts, describe_boxes(chunk.box), values)
         return values
 
 
@@ -139,19 +138,8 @@ class ContactMap(Featurizer):
 
             residue_distances(chunk.positions, atoms, starts, closest)
         else:
-            self._fill_periodic(chunk, atoms, starts, closest)
+            from mdnb.features.periodic_kernels import group_images
+            from mdnb.periodic import describe_boxes
+
+            group_images(chunk.positions, atoms, starts, describe_boxes(chunk.box), closest)
         return switched(closest, self.cutoff, self.width)
-
-    def _fill_periodic(self, chunk: Chunk, atoms: np.ndarray, starts: np.ndarray, closest: np.ndarray) -> None:
-        """Fill the closest distances of nearest images, one residue after another to bound the memory."""
-        import mdtraj
-
-        frames = as_mdtraj(chunk, self._topology)
-        for row, group in enumerate(self._groups[:-1]):
-            others = atoms[starts[row + 1] :]
-            # Ordered by the other atom, so that the pairs of one residue lie side by side.
-            pairs = np.stack([np.tile(group, len(others)), np.repeat(others, len(group))], axis=1)
-            distances = mdtraj.compute_distances(frames, pairs, periodic=True)
-            bounds = (starts[row + 1 : -1] - starts[row + 1]) * len(group)
-            least = np.minimum.reduceat(distances, bounds, axis=1)
-            closest[:, row, row + 1 :] = closest[:, row + 1 :, row] = least

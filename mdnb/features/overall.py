@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.features.atoms import ca_or_heavy_atoms, masses, select_atoms
 from mdnb.features.base import Column, Featurizer
+from mdnb.features.positions import rotations
+from mdnb.features.references import checked_reference, frame_of, reference_places
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -17,17 +19,22 @@ __all__ = ["RMSD", "RadiusOfGyration"]
 
 
 class RMSD(Featurizer):
-    """Root-mean-square deviation in nm from the first frame, after the best superposition.
+    """Root-mean-square deviation in nm from a reference, by default the first frame, after the best superposition.
 
     All atoms count alike, and the mirror image is not taken for the molecule. A frame with a position
-    that is not a number has an RMSD that is not a number. Molecules have to be whole: a molecule cut by
-    the border of the box is another shape.
+    that is not a number has an RMSD that is not a number. Molecules have to be whole, as `mdnb.load` makes
+    them: a molecule cut by the border of the box is another shape.
 
     Parameters
     ----------
     selection : str, optional
         In mdtraj's selection language; by default the C-alpha atoms of a protein, or the heavy atoms
         (without water) where there are fewer than three.
+    reference : int, path or mdtraj.Trajectory, optional
+        The number of a frame over all trajectories, or a structure (PDB, GRO, mmCIF; the first frame) in
+        which the selections find the same atoms in the same order. By default the first frame.
+    align : str, optional
+        Superpose by these atoms instead, such as the protein's C-alpha atoms for the RMSD of a ligand.
 
     References
     ----------
@@ -36,18 +43,33 @@ class RMSD(Featurizer):
 
     name = "rmsd"
 
-    def __init__(self, selection: str | None = None) -> None:
-        self.selection = selection
+    def __init__(self, selection: str | None = None, reference: Any = None, align: str | None = None) -> None:
+        self.selection, self.align = selection, align
+        self.reference = checked_reference(reference)
+        self.reference_frame = frame_of(self.reference)
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return one column."""
-        self._atoms = ca_or_heavy_atoms(topology, self.selection, self.name)
-        chosen = reference[self._atoms].astype(np.float64)
-        self._reference = np.ascontiguousarray(chosen - chosen.mean(0))
+
+        def chosen(one: mdtraj.Topology) -> np.ndarray:
+            least = 3 if self.align is None else 1
+            return ca_or_heavy_atoms(one, self.selection, self.name, least)
+
+        def aligned(one: mdtraj.Topology) -> np.ndarray:
+            return chosen(one) if self.align is None else select_atoms(one, self.align, self.name, at_least=3)
+
+        self._atoms, self._by = chosen(topology), aligned(topology)
+        places, by = (
+            reference_places(self.reference, topology, reference, choose, self.name) for choose in (chosen, aligned)
+        )
+        self._reference = np.ascontiguousarray(places - by.mean(0))
+        self._by_reference = by - by.mean(0)
         return (Column("rmsd", "nm", tuple(self._atoms.tolist()), "rmsd"),)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, 1) in nm."""
+        if self.align is not None:
+            return self._after_alignment(chunk)
         from mdnb.features.structure_kernels import covariances
 
         n_frames = len(chunk.positions)
@@ -60,6 +82,17 @@ class RMSD(Featurizer):
         overlap = singular[:, 0] + singular[:, 1] + np.sign(np.linalg.det(matrices)) * singular[:, 2]
         square = squares[finite] + (self._reference**2).sum() - 2 * overlap
         result[finite, 0] = np.sqrt(np.maximum(square, 0) / len(self._atoms))
+        return result
+
+    def _after_alignment(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, 1) in nm, superposed by other atoms."""
+        by = chunk.positions[:, self._by].astype(np.float64)
+        places = chunk.positions[:, self._atoms].astype(np.float64) - by.mean(1, keepdims=True)
+        finite = np.isfinite(by).all((1, 2))
+        result = np.full((len(by), 1), np.nan)
+        by = by[finite] - by[finite].mean(1, keepdims=True)
+        turned = np.einsum("fai,fij->faj", places[finite], rotations(by, self._by_reference))
+        result[finite, 0] = np.sqrt(((turned - self._reference) ** 2).sum((1, 2)) / len(self._atoms))
         return result
 
 

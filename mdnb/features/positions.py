@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Featurizer, atom_labels
+from mdnb.features.references import checked_reference, frame_of, reference_places
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ def rotations(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 class Positions(Featurizer):
-    """Cartesian positions in nm of the selected atoms, superposed on the first frame's heavy atoms.
+    """Cartesian positions in nm of the selected atoms, superposed on a reference, by default the first frame.
 
     Parameters
     ----------
     selection : str
-        Atoms to return and to superpose by, in mdtraj's selection language.
+        Atoms to return, in mdtraj's selection language; the heavy atoms by default.
+    reference : int, path or mdtraj.Trajectory, optional
+        The number of a frame over all trajectories, or a structure (PDB, GRO, mmCIF; the first frame) in
+        which the selection finds the same atoms in the same order.
+    align : str, optional
+        Superpose by these atoms instead, whose mean position is then the origin.
     """
 
     name = "positions"
@@ -53,17 +59,24 @@ class Positions(Featurizer):
     unit: ClassVar[str] = "nm"
     needed = "it needs at least one selected atom"
 
-    def __init__(self, selection: str = "element != H") -> None:
-        self.selection = selection
+    def __init__(self, selection: str = "element != H", reference: Any = None, align: str | None = None) -> None:
+        self.selection, self.align = selection, align
+        self.reference = checked_reference(reference)
+        self.reference_frame = frame_of(self.reference)
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return x, y and z of each selected atom."""
-        self._atoms = topology.select(self.selection)
-        if len(self._atoms) < 3:
-            raise DataError(
-                f"{self.name!r} needs at least 3 atoms to superpose; {self.selection!r} holds {len(self._atoms)}"
-            )
-        chosen = reference[self._atoms]
+
+        def aligned(one: mdtraj.Topology) -> np.ndarray:
+            found = one.select(self.selection if self.align is None else self.align)
+            if len(found) < 3:
+                text = self.selection if self.align is None else self.align
+                raise DataError(f"{self.name!r} needs at least 3 atoms to superpose; {text!r} holds {len(found)}")
+            return np.asarray(found)
+
+        self._by = aligned(topology)
+        self._atoms = self._by if self.align is None else topology.select(self.selection)
+        chosen = reference_places(self.reference, topology, reference, aligned, self.name)
         self._reference = chosen - chosen.mean(0)
         label = atom_labels(topology)
         return tuple(
@@ -84,9 +97,10 @@ class Positions(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_atoms, 3)."""
-        positions = chunk.positions[:, self._atoms]
-        positions = positions - positions.mean(1, keepdims=True)
-        rotation = rotations(positions, self._reference)
+        by = chunk.positions[:, self._by]
+        centre = by.mean(1, keepdims=True)
+        rotation = rotations(by - centre, self._reference)
+        positions = chunk.positions[:, self._atoms] - centre
         values = positions if self.quantity == "positions" else getattr(chunk, self.quantity)[:, self._atoms]
         return np.einsum("fai,fij->faj", values, rotation)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from mdnb.periodic import nearest
+
 __all__ = ["backbone_energies", "covariances", "gyration", "residue_distances", "smeared_density"]
 
 
@@ -107,16 +109,7 @@ def _towards(xyz, start, stop, box, periodic, out):  # type: ignore[no-untyped-d
     for axis in range(3):
         out[axis] = np.float64(xyz[stop, axis]) - np.float64(xyz[start, axis])
     if periodic:
-        _nearest(out, box)
-
-
-@njit(cache=True, nogil=True)
-def _nearest(vector, box):  # type: ignore[no-untyped-def]
-    """Replace a vector by its nearest image; right below half the smallest diagonal element of a reduced box."""
-    for row in range(2, -1, -1):
-        times = np.round(vector[row] / box[row, row])
-        for axis in range(3):
-            vector[axis] -= times * box[row, axis]
+        out[0], out[1], out[2] = nearest(out[0], out[1], out[2], box)
 
 
 @njit(cache=True, nogil=True)
@@ -132,8 +125,8 @@ def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scal
         C and O.
     pairs : (n_pairs, 2) int64 array
         Rows of `donors` and of `acceptors`.
-    boxes : (n_frames or 1, 3, 3) float64 array
-        Box vectors as rows, looked at when `periodic`.
+    boxes : (n_frames or 1, 14, 3) float64 array
+        From `periodic.describe_boxes`, looked at when `periodic`.
     periodic : bool
     scale, lowest : float
         Prefactor in energy x nm, and the lowest energy that is given.
@@ -179,8 +172,8 @@ def smeared_density(places, boxes, periodic, rotations, spacing, width, out):  #
     ----------
     places : (n_frames, n_atoms, 3) float64 array
         In nm from the centre of the grid, not yet rotated.
-    boxes : (n_frames or 1, 3, 3) float64 array
-        Box vectors as rows, looked at when `periodic`: the image nearest to the centre counts.
+    boxes : (n_frames or 1, 14, 3) float64 array
+        From `periodic.describe_boxes`, looked at when `periodic`: the image nearest to the centre counts.
     periodic : bool
     rotations : (n_frames, 3, 3) float64 array
         ``place @ rotation`` lies in the frame of the grid.
@@ -199,7 +192,7 @@ def smeared_density(places, boxes, periodic, rotations, spacing, width, out):  #
         for atom in range(places.shape[1]):
             vector[:] = places[frame, atom]
             if periodic:
-                _nearest(vector, boxes[frame])
+                vector[0], vector[1], vector[2] = nearest(vector[0], vector[1], vector[2], boxes[frame])
             inside = True
             for axis in range(3):
                 turned[axis] = 0.0

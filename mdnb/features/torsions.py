@@ -74,7 +74,11 @@ class Torsions(Featurizer):
             values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
             torsions_sincos(chunk.positions, self._indices, values)
             return values
-        angles = mdtraj.compute_dihedrals(as_mdtraj(chunk, self._topology), self._indices, periodic=True)
-        if self.representation == "angle":
-            return angles
-        return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(len(angles), -1)
+        if chunk.box is None:
+            return mdtraj.compute_dihedrals(as_mdtraj(chunk, self._topology), self._indices, periodic=False)
+        from mdnb.features.periodic_kernels import image_torsions
+        from mdnb.periodic import describe_boxes
+
+        values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
+        image_torsions(chunk.positions, self._indices, describe_boxes(chunk.box), values)
+        return np.arctan2(values[:, ::2], values[:, 1::2]) if self.representation == "angle" else values

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from zipfile import BadZipFile
 
@@ -20,8 +21,19 @@ from mdnb.errors import DataError, unknown_name
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["FORMATS", "Frames", "TrajectoryFile", "first_time_step", "open_trajectory", "register", "short_names"]
+__all__ = [
+    "FORMATS",
+    "ONE_READER",
+    "Frames",
+    "TrajectoryFile",
+    "first_time_step",
+    "open_trajectory",
+    "register",
+    "short_names",
+]
 
+#: Held while a file is read whose format's library must not run in two threads.
+ONE_READER = Lock()
 
 #: What the readers of other packages raise on a damaged file.
 UNREADABLE = (
@@ -95,6 +107,10 @@ class TrajectoryFile(ABC):
         """Return what else the file holds per frame, such as ``potential_energy`` in kJ/mol."""
         return {}
 
+    def times(self) -> np.ndarray | None:
+        """Return the times of all frames in ps, or None where they are not known without reading the frames."""
+        return None
+
     @property
     def time_step(self) -> float:
         """Time between frames in ps, NaN when unknown or when the frames are not evenly spaced."""
@@ -136,6 +152,10 @@ class ArrayFile(TrajectoryFile):
     @abstractmethod
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
         """Return ``positions``, ``velocities``, ``forces``, ``time`` or ``box`` of those frames, or None."""
+
+    def times(self) -> np.ndarray | None:
+        """Return the times of all frames in ps, or None."""
+        return self.slice("time", slice(None))
 
     def read(
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool

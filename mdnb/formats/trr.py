@@ -75,6 +75,10 @@ class TRRFile(TrajectoryFile):
             position += size
         return position, time, arrays
 
+    def times(self) -> np.ndarray:
+        """Return the times of all frames in ps."""
+        return self._times
+
     def read(
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:

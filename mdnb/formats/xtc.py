@@ -69,6 +69,10 @@ class XTCFile(TrajectoryFile):
             raise self.error(f"frame {frame} says that it has {n_bytes} bytes; the file is damaged")
         return position + width + (n_bytes + 3) // 4 * 4
 
+    def times(self) -> np.ndarray:
+        """Return the times of all frames in ps."""
+        return self._times
+
     def read(
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:

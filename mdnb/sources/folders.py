@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mdnb.errors import DataError
+from mdnb.errors import DataError, MdnbError
 from mdnb.formats import FORMATS, open_trajectory
+from mdnb.health import Finding, quick_findings
 
 __all__ = ["TOPOLOGIES", "Entry", "Folder"]
 
@@ -106,6 +107,27 @@ class Folder:
     def _is_inside(self, path: str) -> bool:
         return Path(path).resolve().is_relative_to(self._real)
 
+    def findings(self, file: Path, topology: Path | None = None) -> list[Finding]:
+        """Return what is wrong with a trajectory file as far as its headers tell; fast, no positions are read.
+
+        Parameters
+        ----------
+        file : Path
+        topology : Path, optional
+            Whose number of atoms it must have.
+        """
+        try:
+            changed = file.stat().st_mtime_ns
+        except OSError as error:
+            return [Finding(file.name, "unreadable", "error", f"cannot be read: {error.strerror}", "check it")]
+        found = list(_quick(str(file), changed))
+        atoms = _trajectory_atoms(str(file), changed)
+        expected = None if topology is None else _topology_atoms(str(topology), topology.stat().st_mtime_ns)
+        if topology is not None and None not in (atoms, expected) and atoms != expected:
+            what = f"it has {atoms:,} atoms, {topology.name} has {expected:,}"
+            found.append(Finding(file.name, "atom-count", "error", what, "choose the topology of the atoms written"))
+        return found
+
     def holds_topology(self, file: Path) -> bool:
         """Return whether a trajectory file needs no other file; False too where it cannot be read."""
         try:
@@ -122,6 +144,15 @@ class Folder:
         if len(counts) != 1 or None in counts:
             return []
         return [t for t in topologies if _topology_atoms(str(t), t.stat().st_mtime_ns) in counts]
+
+
+@lru_cache(maxsize=4096)
+def _quick(path: str, changed: int) -> tuple[Finding, ...]:
+    name = os.path.basename(path)
+    try:
+        return tuple(quick_findings(open_trajectory(path), name))
+    except (MdnbError, OSError) as error:
+        return (Finding(name, "unreadable", "error", f"cannot be opened: {error}", "copy it again"),)
 
 
 @lru_cache(maxsize=4096)

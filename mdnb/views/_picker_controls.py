@@ -10,6 +10,7 @@ import ipywidgets
 import mdnb
 from mdnb.errors import MdnbError
 from mdnb.sources import EXAMPLES
+from mdnb.views._health_controls import FrameCheck, findings_html
 from mdnb.views._live import message_html, shows_errors
 
 __all__ = ["PickerControls"]
@@ -17,6 +18,7 @@ __all__ = ["PickerControls"]
 _EXAMPLE, _FOLDER = "a packaged example", "files in a folder"
 _HERE, _UP = "(this folder)", "../"
 _MOST = 300  # names in the list at once; the filter reaches the others
+_CHECKED = 30  # chosen files whose headers are looked at
 _STYLE = {"description_width": "130px"}
 
 
@@ -49,6 +51,7 @@ class PickerControls:
         self.filter = ipywidgets.Text(description="Filter names", placeholder="part of a name", **wide)
         self.files = ipywidgets.SelectMultiple(description="Trajectories", rows=7, style=_STYLE, layout=_wide())
         self.found = ipywidgets.HTML()
+        self.health = ipywidgets.HTML(layout=_wide())
         self.top = ipywidgets.Dropdown(description="Topology", **wide)
         self.stride = ipywidgets.BoundedIntText(
             description="Every n-th frame", value=start["stride"], min=1, max=1_000_000, style=_STYLE,
@@ -59,16 +62,17 @@ class PickerControls:
         self.open_files = ipywidgets.Button(description="Open files", button_style="primary")
         self.message = ipywidgets.HTML(layout=_wide())
         self.summary = ipywidgets.HTML()
+        self.check = FrameCheck(picker, self.show_error)
         self.preview = ipywidgets.VBox([])
         self.show_code = ipywidgets.ToggleButton(description="Show code", tooltip="The Python that opens the same")
         self.code = ipywidgets.Textarea(description="Python", disabled=True, rows=4, style=_STYLE, layout=_wide())
         self.example_part = ipywidgets.VBox([self.example, self.open_example])
         self.folder_part = ipywidgets.VBox([
-            self.where, self.filter, self.files, self.found, self.top, self.stride, self.selection, self.count,
-            self.open_files,
+            self.where, self.filter, self.files, self.found, self.health, self.top, self.stride, self.selection,
+            self.count, self.open_files,
         ])  # fmt: skip
         self.box = ipywidgets.VBox([
-            self.source, self.example_part, self.folder_part, self.message, self.summary, self.preview,
+            self.source, self.example_part, self.folder_part, self.message, self.summary, self.check.box, self.preview,
             self.show_code, self.code,
         ])  # fmt: skip
         self.box.add_class("mdnb-trajectory-picker")
@@ -76,7 +80,7 @@ class PickerControls:
         self.where.observe(self._on_where, "value")
         self.filter.observe(self._on_filter, "value")
         self.files.observe(self._on_files, "value")
-        self.top.observe(self._on_selection, "value")
+        self.top.observe(self._on_top, "value")
         self.selection.observe(self._on_selection, "value")
         self.open_example.on_click(self._on_open_example)
         self.open_files.on_click(self._on_open_files)
@@ -169,6 +173,21 @@ class PickerControls:
             entries = self.picker.folder.entries(*self._parts)
             self._fill_topologies([e.name for e in entries if e.kind == "topology"])
             self._on_selection(None)
+            self._show_health()
+
+    def _show_health(self) -> None:
+        """Say what the headers of the chosen files tell of their health."""
+        top = Path(self.top.value) if self.top.value else None
+        chosen = [self._path(name) for name in self.files.value]
+        rows = [(path.name, self.picker.folder.findings(path, top)) for path in chosen[:_CHECKED]]
+        rows += [(f"... and {len(chosen) - _CHECKED} more", [])] if len(chosen) > _CHECKED else []
+        self.health.value = findings_html(rows)
+
+    @shows_errors
+    def _on_top(self, change: Any) -> None:
+        if not self._filling:
+            self._on_selection(None)
+            self._show_health()
 
     @shows_errors
     def _on_selection(self, change: Any) -> None:
@@ -212,6 +231,7 @@ class PickerControls:
         value = self.picker.value
         self.summary.value = "" if value is None else value._repr_html_()
         preview = self.picker.preview
+        self.check.reset()
         self.preview.children = () if value is None or preview is None else (preview.widget,)
         self.code.value = self.picker.code()
         self.show_error("")

@@ -12,6 +12,7 @@ from traitlets import HasTraits
 
 import mdnb
 from mdnb.errors import DataError
+from mdnb.health import Health
 from mdnb.pictures import structure_png
 from mdnb.sources.folders import Folder
 from mdnb.views._live import is_report, mime_bundle
@@ -38,6 +39,8 @@ class TrajectoryPicker(HasTraits):
     ----------
     value : Trajectories or None
         What is picked.
+    health : Health or None
+        What `check` found; None before, and after something else is picked.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class TrajectoryPicker(HasTraits):
         super().__init__()
         self.folder = Folder(root)
         self.preview: StructureView | None = None
+        self.health: Health | None = None
         self._controls: Any = None
         self._call: tuple[str, dict[str, Any]] | None = None
         self.start = {"top": top, "selection": selection, "stride": stride, "time_step": time_step}
@@ -104,7 +108,24 @@ class TrajectoryPicker(HasTraits):
         else:
             self.preview.show(trajectories)
         self._call = (function, arguments)
+        self.health = None
         self.value = trajectories
+
+    def check(self, progress: Any = None) -> Health:
+        """Check every frame of what is picked, as ``trajectories.health()`` does, and keep the result in `health`.
+
+        Raises
+        ------
+        DataError
+            When nothing is picked.
+        """
+        if self.value is None:
+            raise DataError("nothing is picked yet: open files or an example, then check them")
+        checked = self.value
+        health: Health = checked.health(progress=progress)
+        if checked is self.value:  # something else may have been picked meanwhile
+            self.health = health
+        return health
 
     def code(self) -> str:
         """Return the Python that opens what is picked."""
@@ -130,7 +151,8 @@ class TrajectoryPicker(HasTraits):
                 "<p><em>No trajectories are picked: give files= or example=, or pick them in a live notebook.</em></p>"
             )
         return (
-            f"{self.value._repr_html_()}<details><summary>Python</summary><pre>{escape(self.code())}</pre></details>"
+            f"{self.value._repr_html_()}{'' if self.health is None else self.health._repr_html_()}"
+            f"<details><summary>Python</summary><pre>{escape(self.code())}</pre></details>"
             f"{self.preview.static_html()}"
         )
 

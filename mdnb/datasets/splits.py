@@ -56,7 +56,9 @@ def split_samples(samples: Samples, training: Training) -> Split:
     if training.split == "leaky-random-frames":
         return _random_frames(samples, training)
     groups = np.unique(samples.group)
-    by_block = training.split == "block" or (training.split == "auto" and len(groups) < 3)
+    # Blocks of what has one label in all would put that label into every part.
+    own = np.array_equal(samples.group, samples.trajectory)
+    by_block = training.split == "block" or (training.split == "auto" and len(groups) < 3 and own)
     if by_block:
         return _by_block(samples, training)
     if len(groups) < 3:

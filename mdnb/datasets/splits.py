@@ -36,7 +36,7 @@ def split_samples(samples: Samples, training: Training) -> Split:
     Whole trajectories (or molecules, where the target says which trajectories are of one) are dealt out in
     random order. With one or two trajectories each is cut into successive blocks (training, validation,
     test), with a gap of two windows and what follows them between them. With ``training.folds`` the test part
-    is one of so many folds, ``training.fold``, and every sample is in the test part of one fold.
+    is one of so many folds, ``training.fold``: every trajectory is in the test part of one fold.
     Random frames would leak: neighbouring frames of one trajectory are nearly the same; they are to be had as
     ``split="leaky-random-frames"``, to show just that.
 

@@ -16,6 +16,7 @@ _PUBLIC = {
     "simulate": "mdnb.sources.simulate",
     "featurize": "mdnb.features.engine",
     "Features": "mdnb.features.base",
+    "join": "mdnb.features.joined",
     "Window": "mdnb.datasets",
     "fit": "mdnb.training",
     "resume": "mdnb.training",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from mdnb.exports import export as export
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize
+    from mdnb.features.joined import join as join
     from mdnb.generation.generate import Generated as Generated
     from mdnb.generation.generate import generate as generate
     from mdnb.loading import load as load

@@ -11,6 +11,7 @@ import numpy as np
 
 from mdnb.errors import DataError, unknown_name
 from mdnb.features.base import FEATURIZERS, Features
+from mdnb.features.joined import Molecules
 from mdnb.loading import SUFFIXES
 from mdnb.targets.base import Target, of_trajectories, of_values
 from mdnb.targets.states import clusters, metastable
@@ -121,6 +122,11 @@ def _made(features: Features, target: Any) -> Target:
         return _of_table(features, found)
     if isinstance(target, str):
         name, _, option = target.partition(":")
+        if isinstance(features.source, Molecules) and name in {*TARGETS, *FEATURIZERS} - {"clusters"}:
+            raise DataError(
+                f"the target {name!r} is computed from one molecule, these are the features of several; give a table, "
+                "a dictionary by trajectory, or one label for each frame"
+            )
         if name in TARGETS:
             return TARGETS[name](features, option)
         if name in FEATURIZERS:

@@ -85,18 +85,18 @@ class TrajectoryFile(ABC):
     n_frames: int
     has_velocities: bool = False
     has_forces: bool = False
-    #: The units that were given for it, where the format does not say them.
-    units: Any = None
-    #: Why the tail of the file cannot be read; empty when all of it can.
-    truncated: str = ""
-    #: Whether several threads may read at once; false where a library below is not known to allow it.
-    concurrent: ClassVar[bool] = False
     #: Whether its class takes ``units=``, as the format does not say them.
     takes_units: ClassVar[bool] = False
     #: Whether a C library reads it, which a damaged file may crash: it is then tried in another process first.
     foreign: ClassVar[bool] = False
     #: Times in ps, where they are known without reading frames.
     _times: np.ndarray | None = None
+    #: The units that were given for it, where the format does not say them.
+    units: Any = None
+    #: Why the tail of the file cannot be read; empty when all of it can.
+    truncated: str = ""
+    #: Whether several threads may read at once; false where a library below is not known to allow it.
+    concurrent: ClassVar[bool] = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,10 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.formats import FORMATS, TrajectoryFile, open_trajectory
+from mdnb.formats.arrays import MemoryFile
+from mdnb.formats.mdanalysis import UniverseFile, is_universe, topology_of
+from mdnb.formats.probe import probe_trajectories
+from mdnb.formats.topologies import read_topology
 from mdnb.molecules import Molecules
 from mdnb.trajectories import Trajectories
 
@@ -34,16 +38,25 @@ def load(
     time_step: float | None = None,
     allow_truncated: bool = False,
     make_whole: bool | str = True,
+    units: str | Mapping[str, Any] | None = None,
 ) -> Trajectories:
     """Open trajectories; frames are read later, in chunks.
 
     Parameters
     ----------
-    files : path, pattern, mdtraj.Trajectory, or a sequence of them
-        XTC, TRR, DCD, NetCDF (AMBER), HDF5 (mdtraj), H5MD, NPZ (timewarp) or PDB. A pattern such as
-        ``"runs/*.xtc"`` is expanded in natural order (2 before 10).
-    top : path, mdtraj.Topology or mdtraj.Trajectory, optional
-        PDB, GRO, PSF, PRMTOP, mmCIF or whatever else mdtraj reads. Not needed where the file has its own.
+    files : path, pattern, mdtraj.Trajectory, MDAnalysis.Universe or AtomGroup, or a sequence of them
+        XTC, TRR, DCD, NetCDF (AMBER), HDF5 (mdtraj), H5MD, NPZ (timewarp), multi-model PDB and mmCIF, LAMMPS
+        dumps (text) and XYZ or extended XYZ. A pattern such as ``"runs/*.xtc"`` is expanded in natural order
+        (2 before 10). Opening finds frames, and reads none; of a large file that was slow to search, where its
+        frames begin is kept in a hidden file beside it, or in the user's cache folder.
+        HDF5 and H5MD files are tried in another process first, so that a damaged one that makes the HDF5 library
+        crash is refused. What is in memory is not copied. Times that mdtraj and MDAnalysis made up, counting
+        frames as 1 ps because they knew none, count as unknown.
+    top : path, mdtraj.Topology, mdtraj.Trajectory, MDAnalysis.Universe or AtomGroup, optional
+        PDB, mmCIF, GRO, PSF, PRMTOP, MOL2; with MDAnalysis (``pip install 'mdnb[formats]'``) TPR, LAMMPS data and
+        whatever else it reads. Not needed where the files have their own: PDB, mmCIF, HDF5, what is in memory,
+        XYZ, and LAMMPS dumps with the column ``element`` or ``mass``; in the last two, molecules are found by
+        distances (or by the column ``mol``) and become residues.
     selection : str or sequence of int or bool
         Atoms to keep, in mdtraj's selection language, by index, or one true or false for each atom.
     stride : int
@@ -52,12 +65,18 @@ def load(
         Time between the frames in the files in ps, for formats that do not say it (DCD, PDB), or to
         overrule them.
     allow_truncated : bool
-        Read the whole frames of a file whose tail is cut off, such as that of a running simulation.
+        Read the whole frames of a file whose tail is cut off, such as that of a running simulation; load it again
+        for what was added since.
     make_whole : {True, False, "together"}
         Where there is a periodic box, put molecules together that its border cuts, along their bonds (also
         those through atoms that are not selected). ``"together"`` also brings all molecules but water and
         single atoms to the image beside the first one, for a complex of several chains or with a ligand;
         by default each molecule stays where its first atom is. False leaves atoms where the file has them.
+    units : str or mapping, optional
+        Of LAMMPS dumps and XYZ files, which do not say them: LAMMPS's ``"real"``, ``"metal"``, ``"si"``, ``"cgs"``,
+        ``"electron"``, ``"micro"`` or ``"nano"``, or ``{"length": nm, "time": ps, "energy": kJ/mol}`` with what the
+        file's units are in those (for reduced units). A dump written with ``dump_modify units yes time yes`` says
+        its units and times. Without it, XYZ is in Angstrom and eV/Angstrom.
 
     Returns
     -------
@@ -66,26 +85,31 @@ def load(
     Raises
     ------
     DataError
-        When a file is missing, damaged, truncated or does not fit the topology, or the selection is empty
-        or wrong.
+        When a file is missing, damaged, truncated or does not fit the topology, the selection is empty or wrong,
+        or units are needed.
     SpecError
-        When the format is not known.
+        When the format, or the name of the units, is not known.
+    MissingDependencyError
+        When MDAnalysis is needed and not installed.
     """
     if isinstance(stride, bool) or not isinstance(stride, int | np.integer) or stride < 1:
         raise DataError(f"stride = {stride!r}: expected a whole number of at least 1")
     number = isinstance(time_step, int | float | np.integer | np.floating) and not isinstance(time_step, bool)
     if time_step is not None and not (number and np.isfinite(time_step) and time_step > 0):
         raise DataError(f"time_step = {time_step!r}: expected the time between frames in ps, above 0")
-    opened = [_open(item) for item in _expand(files)]
-    topology = _topology(top, opened)
+    items = _expand(files)
+    probe_trajectories(Path(item) for item in items if isinstance(item, str | os.PathLike))
+    opened = [_open(item, units) for item in items]
     for file in opened:
         if file.truncated and not allow_truncated:
             raise file.error(
                 f"it is truncated: {file.truncated}; copy it again, or read the {file.n_frames} whole frames with "
-                "allow_truncated=True"
+                "allow_truncated=True (also while a simulation still writes it; load it again later for more)"
             )
         if file.n_frames == 0:
             raise file.error("it holds no whole frame")
+    topology = _topology(top, opened, units)
+    for file in opened:
         if file.n_atoms != topology.n_atoms:
             raise file.error(
                 f"it has {file.n_atoms} atoms, its topology has {topology.n_atoms}; give the topology of the atoms "
@@ -99,9 +123,10 @@ def load(
 
 
 def _expand(files: Any) -> list[Any]:
-    if not isinstance(files, str | os.PathLike | Iterable) and not hasattr(files, "topology"):
+    alone = isinstance(files, str | os.PathLike) or hasattr(files, "topology") or is_universe(files)
+    if not alone and not isinstance(files, Iterable):
         raise DataError(f"got {files!r} as files, expected a path, a pattern such as 'runs/*.xtc', or a list of them")
-    items = [files] if isinstance(files, str | os.PathLike) or hasattr(files, "topology") else list(files)
+    items = [files] if alone else list(files)
     expanded: list[Any] = []
     for item in items:
         if isinstance(item, str | os.PathLike) and has_magic(os.fspath(item)) and not os.path.exists(item):
@@ -120,46 +145,35 @@ def _natural(path: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path) if part]
 
 
-def _open(item: Any) -> TrajectoryFile:
+def _open(item: Any, units: str | Mapping[str, Any] | None) -> TrajectoryFile:
     if isinstance(item, str | os.PathLike):
-        return open_trajectory(item)
+        return open_trajectory(item, units)
+    if is_universe(item):
+        return UniverseFile(item)
     if hasattr(item, "topology") and hasattr(item, "xyz"):
-        from mdnb.formats.arrays import MemoryFile
-
         return MemoryFile(item)
-    raise DataError(f"got {type(item).__name__!r} as a trajectory, expected a path or an mdtraj.Trajectory")
+    raise DataError(
+        f"got {type(item).__name__!r} as a trajectory, expected a path, an mdtraj.Trajectory or an MDAnalysis.Universe"
+    )
 
 
-def _topology(top: Any, files: Iterable[TrajectoryFile]) -> mdtraj.Topology:
+def _topology(top: Any, files: Iterable[TrajectoryFile], units: str | Mapping[str, Any] | None) -> mdtraj.Topology:
     if top is None:
         own = next((topology for file in files if (topology := file.topology()) is not None), None)
         if own is None:
             raise DataError(
-                f"{next(iter(files)).path} holds no topology; give top='system.pdb' (or GRO, PSF, PRMTOP, mmCIF)"
+                f"{next(iter(files)).path} holds no topology; give top='system.pdb' (or GRO, PSF, PRMTOP, mmCIF, TPR)"
             )
         return own
+    if is_universe(top):
+        return topology_of(top)
     if hasattr(top, "topology"):
         return top.topology
     if hasattr(top, "n_atoms"):
         return top
     if not isinstance(top, str | os.PathLike):
         raise DataError(f"got top = {top!r}, expected the path of a PDB file or the like, or an mdtraj.Topology")
-    path = Path(top)
-    if not path.exists():
-        raise DataError(f"no such topology file: {path}")
-    import mdtraj
-
-    try:
-        topology = mdtraj.load_topology(str(path)).copy()
-    except Exception as error:  # mdtraj's readers have exceptions of their own, such as PSFError
-        raise DataError(
-            f"{path} cannot be read as a topology: {type(error).__name__}: {error}; expected PDB, GRO, PSF, PRMTOP "
-            "or mmCIF"
-        ) from error
-    if path.suffix.lower() in (".prmtop", ".parm7"):  # AMBER counts residues from 1, mdtraj makes it 0
-        for residue in topology.residues:
-            residue.resSeq = residue.index + 1
-    return topology
+    return read_topology(top, units)
 
 
 def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarray) -> np.ndarray | None:

@@ -261,6 +261,7 @@ class Trajectories:
             "stride": self._stride,
             "time_step": self._given_time_step,
             "make_whole": self.make_whole,
+            "units": [file.units for file in self._files],
         }
 
     @property

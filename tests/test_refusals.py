@@ -37,7 +37,7 @@ class TestRefusals:
             mdnb.load(nothing, top=pdb)
 
     def test_something_else(self, alanine):
-        with pytest.raises(DataError, match=r"got 'Trajectories' as a trajectory, expected a path or an mdtraj"):
+        with pytest.raises(DataError, match=r"got 'Trajectories' as a trajectory, expected a path, an mdtraj"):
             mdnb.load(alanine)
 
     def test_a_folder(self, folder, pdb):
@@ -82,7 +82,7 @@ class TestRefusals:
         with pytest.raises(DataError, match=r"a\.xtc holds no topology; give top='system\.pdb'"):
             mdnb.load(folder / "a.xtc")
 
-    @pytest.mark.parametrize("suffix", ["pdb", "gro", "psf", "prmtop", "cif", "xyz"])
+    @pytest.mark.parametrize("suffix", ["pdb", "gro", "psf", "prmtop", "cif", "tpr", "data"])
     @pytest.mark.parametrize("content", [b"hello\nworld\n", bytes(range(256))])
     def test_topology_that_is_none(self, folder, tmp_path, suffix, content):
         (tmp_path / f"top.{suffix}").write_bytes(content)
@@ -224,13 +224,45 @@ def test_truncated_dcd(folder, pdb, tmp_path):
 
 
 @pytest.mark.parametrize("cut", [3, 10, 300, 5000, -1])
-@pytest.mark.parametrize("suffix", ["npz", "h5md", "nc"])
+@pytest.mark.parametrize("suffix", ["npz", "h5md"])
 def test_truncated_containers(sample, pdb, tmp_path, suffix, cut):
     WRITERS[suffix](tmp_path / f"whole.{suffix}", sample)
     path = tmp_path / f"a.{suffix}"
     path.write_bytes((tmp_path / f"whole.{suffix}").read_bytes()[:cut])
     with pytest.raises(DataError, match=rf"a\.{suffix} cannot be read as \.{suffix}: .*is the file complete\?"):
         mdnb.load(path, top=pdb)
+
+
+def test_truncated_netcdf(sample, pdb, tmp_path):
+    """Also while AMBER writes it: the number of frames in the header, or -1, is no longer that of the whole ones."""
+    WRITERS["nc"](tmp_path / "whole.nc", sample)
+    whole, path = (tmp_path / "whole.nc").read_bytes(), tmp_path / "a.nc"
+    reference = mdnb.load(tmp_path / "whole.nc", top=pdb).frames(slice(None)).xyz
+    for cut in (3, 10, 300):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=r"a\.nc cannot be read as \.nc: .*is the file complete\?"):
+            mdnb.load(path, top=pdb)
+    for cut, claims in ((5000, 30), (len(whole) // 2, 30), (len(whole) - 1, 30), (len(whole) // 2, -1)):
+        path.write_bytes(whole[:4] + claims.to_bytes(4, "big", signed=True) + whole[8:cut])
+        if claims > 0:
+            with pytest.raises(DataError, match=r"truncated: its header claims 30 frames, \d+ are whole"):
+                mdnb.load(path, top=pdb)
+        rest = mdnb.load(path, top=pdb, allow_truncated=True)
+        assert 0 < rest.n_frames < 30
+        assert np.array_equal(rest.frames(slice(None)).xyz, reference[: rest.n_frames])
+
+
+def test_hdf5_that_is_being_written(sample, pdb, tmp_path):
+    WRITERS["h5md"](tmp_path / "a.h5md", sample)
+    code = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.h5md")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"open\n"
+        with pytest.raises(DataError, match=r"a\.h5md is locked by a program that writes it; wait until"):
+            mdnb.load(tmp_path / "a.h5md", top=pdb)
+        writer.stdin.close()
+        writer.wait()
+    assert mdnb.load(tmp_path / "a.h5md", top=pdb).n_frames == 30
 
 
 def test_damaged_middle(folder, pdb, tmp_path):

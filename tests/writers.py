@@ -6,12 +6,16 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import ase.io
+import ase.units
 import h5py
 import MDAnalysis
 import mdtraj
 import numpy as np
+from ase.calculators.singlepoint import SinglePointCalculator
 from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 from mdtraj.utils import box_vectors_to_lengths_and_angles
+from openmm import app, unit
 
 from mdnb.formats import Frames
 from mdnb.formats.topology_json import topology_to_json
@@ -70,6 +74,53 @@ def write_pdb(path: Path, sample) -> None:
     trajectory.save_pdb(str(path))
 
 
+def write_mmcif(path: Path, sample) -> None:
+    """As OpenMM does, in a rectangular box of 3 nm; it writes four decimals of Angstrom."""
+    topology = sample.topology.to_openmm()
+    topology.setPeriodicBoxVectors(np.diag([3.0, 3.0, 3.0]) * unit.nanometer)
+    with path.open("w") as file:
+        app.PDBxFile.writeHeader(topology, file)
+        for number, positions in enumerate(sample.positions):
+            app.PDBxFile.writeModel(topology, positions * unit.nanometer, file, number + 1)
+
+
+def write_xyz(path: Path, sample) -> None:
+    """Extended XYZ as ASE writes it: Angstrom, eV/Angstrom, and momenta in its own unit."""
+    symbols = [atom.element.symbol for atom in sample.topology.atoms]
+    frames = []
+    for i in range(len(sample)):
+        atoms = ase.Atoms(symbols, sample.positions[i] * 10, cell=sample.box[i] * 10, pbc=True)
+        atoms.set_velocities(sample.velocities[i] * 10 / (1000 * ase.units.fs))
+        forces = sample.forces[i] / 10 * ase.units.kJ / ase.units.mol
+        energy = i * ase.units.kJ / ase.units.mol
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
+        frames.append(atoms)
+    ase.io.write(path, frames, format="extxyz")
+
+
+def write_lammps(path: Path, sample, *, says_units: bool = True, seed: int = 0) -> None:
+    """In the layout of LAMMPS (units real, atoms shuffled); ASE and MDAnalysis read it in a test."""
+    random = np.random.default_rng(seed)
+    symbols = [atom.element.symbol for atom in sample.topology.atoms]
+    with path.open("w") as file:
+        for i in range(len(sample)):
+            if says_units:
+                file.write("ITEM: UNITS\nreal\n" if i == 0 else "")
+                file.write(f"ITEM: TIME\n{sample.time[i] * 1000:.16g}\n")
+            (lx, _, _), (xy, ly, _), (xz, yz, lz) = sample.box[i].astype(float) * 10
+            x = min(0, xy, xz, xy + xz), lx + max(0, xy, xz, xy + xz)
+            y = min(0, yz), ly + max(0, yz)
+            file.write(f"ITEM: TIMESTEP\n{i * 100}\nITEM: NUMBER OF ATOMS\n{len(symbols)}\n")
+            file.write("ITEM: BOX BOUNDS xy xz yz pp pp pp\n")
+            for (low, high), tilt in zip((x, y, (0.0, lz)), (xy, xz, yz), strict=True):
+                file.write(f"{low:.16e} {high:.16e} {tilt:.16e}\n")
+            file.write("ITEM: ATOMS id element x y z vx vy vz fx fy fz\n")
+            arrays = sample.positions[i] * 10, sample.velocities[i] / 100, sample.forces[i] / 41.84
+            numbers = np.hstack([array.astype(float) for array in arrays])
+            for row in random.permutation(len(symbols)):
+                file.write(f"{row + 1} {symbols[row]} " + " ".join(f"{value:.10g}" for value in numbers[row]) + "\n")
+
+
 def write_mdanalysis(path: Path, sample) -> None:
     """AMBER NetCDF or H5MD with velocities and forces, by MDAnalysis, which takes units and times from a TRR file."""
     write_trr(path.with_suffix(".trr"), sample)
@@ -114,4 +165,7 @@ WRITERS = {
     "h5md": write_mdanalysis,
     "npz": write_npz,
     "pdb": write_pdb,
+    "cif": write_mmcif,
+    "xyz": write_xyz,
+    "lammpstrj": write_lammps,
 }

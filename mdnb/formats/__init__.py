@@ -1,6 +1,6 @@
 """Trajectory formats: one file a format, each read in chunks and converted to nm, ps, nm/ps and kJ/mol/nm."""
 
-from mdnb.formats import arrays, dcd, hdf5, netcdf, pdb, trr, xtc
+from mdnb.formats import arrays, dcd, hdf5, lammps, mmcif, netcdf, pdb, trr, xtc, xyz
 from mdnb.formats.base import FORMATS, Frames, TrajectoryFile, open_trajectory
 
 __all__ = [
@@ -10,9 +10,12 @@ __all__ = [
     "arrays",
     "dcd",
     "hdf5",
+    "lammps",
+    "mmcif",
     "netcdf",
     "open_trajectory",
     "pdb",
     "trr",
     "xtc",
+    "xyz",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MemoryFile(ArrayFile):
-    """An `mdtraj.Trajectory` seen as a file."""
+    """An `mdtraj.Trajectory` seen as a file; its times are unknown where mdtraj only counts the frames."""
 
     concurrent = True
 
@@ -35,7 +35,9 @@ class MemoryFile(ArrayFile):
         if name == "positions":
             return self._trajectory.xyz[frames]
         if name == "time":
-            return self._trajectory.time[frames]
+            # Whole numbers are mdtraj's count of the frames where it was told no times; times read from files are not.
+            time = np.asarray(self._trajectory.time)
+            return None if time.dtype.kind in "iu" else time[frames]
         if name == "box" and self._trajectory.unitcell_vectors is not None:
             return self._trajectory.unitcell_vectors[frames]
         return None

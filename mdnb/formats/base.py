@@ -6,7 +6,7 @@ import os
 import struct
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from mdnb.errors import DataError, unknown_name
+from mdnb.errors import DataError, MdnbError, unknown_name
 
 if TYPE_CHECKING:
     import mdtraj
@@ -85,6 +85,14 @@ class TrajectoryFile(ABC):
     n_frames: int
     has_velocities: bool = False
     has_forces: bool = False
+    #: Whether its class takes ``units=``, as the format does not say them.
+    takes_units: ClassVar[bool] = False
+    #: Whether a C library reads it, which a damaged file may crash: it is then tried in another process first.
+    foreign: ClassVar[bool] = False
+    #: Times in ps, where they are known without reading frames.
+    _times: np.ndarray | None = None
+    #: The units that were given for it, where the format does not say them.
+    units: Any = None
     #: Why the tail of the file cannot be read; empty when all of it can.
     truncated: str = ""
     #: Whether several threads may read at once; false where a library below is not known to allow it.
@@ -116,9 +124,11 @@ class TrajectoryFile(ABC):
         """Time between frames in ps, NaN when unknown or when the frames are not evenly spaced."""
         if self.n_frames < 2:
             return float("nan")
-        none = np.empty(0, int)
-        some = (0, 1, self.n_frames - 1)
-        first, second, last = (float(self.read(i, i + 1, 1, none, False, False).time[0]) for i in some)
+        some, none = (0, 1, self.n_frames - 1), np.empty(0, int)
+        if self._times is not None:
+            first, second, last = (float(self._times[i]) for i in some)
+        else:
+            first, second, last = (float(self.read(i, i + 1, 1, none, False, False).time[0]) for i in some)
         mean = (last - first) / (self.n_frames - 1)
         even = mean > 0 and abs(second - first - mean) <= 0.05 * mean
         return second - first if even else float("nan")
@@ -128,7 +138,7 @@ class TrajectoryFile(ABC):
         """Turn what a damaged file leads to into one DataError that says what cannot be read."""
         try:
             yield
-        except DataError:
+        except MdnbError:
             raise
         except UNREADABLE as error:
             raise self.error(f"its {what} cannot be read ({type(error).__name__}: {error}); is it damaged?") from error
@@ -178,6 +188,8 @@ class ArrayFile(TrajectoryFile):
         )
 
 
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
 #: File suffix -> the class that reads it.
 FORMATS: dict[str, type[TrajectoryFile]] = {}
 
@@ -195,8 +207,14 @@ def register(*suffixes: str) -> Callable[[_T], _T]:
     return add
 
 
-def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
+def open_trajectory(path: str | os.PathLike[str], units: str | Mapping[str, Any] | None = None) -> TrajectoryFile:
     """Open a trajectory file by its suffix.
+
+    Parameters
+    ----------
+    path : path
+    units : str or mapping, optional
+        For LAMMPS dumps and XYZ, which do not say them; see `mdnb.load`.
 
     Raises
     ------
@@ -213,14 +231,27 @@ def open_trajectory(path: str | os.PathLike[str]) -> TrajectoryFile:
         pattern = f"{path}/*{next((one for one in found if one != '.pdb'), '.pdb' if found else '.xtc')}"
         raise DataError(f"{path} is a folder; give its files, for example '{pattern}'")
     suffix = path.suffix.lower()
+    if suffix in _PACKED:
+        raise DataError(f"{path} is compressed, so that no frame in it can be found alone; unpack it first")
     if suffix not in FORMATS:
         raise unknown_name("trajectory format", suffix, FORMATS)
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); was it copied completely?")
+    form = FORMATS[suffix]
+    if form.foreign:
+        from mdnb.formats.probe import probe_trajectories
+
+        probe_trajectories([path])
+    if units is not None and not form.takes_units:
+        raise DataError(f"units={units!r} is for LAMMPS dumps and XYZ files; {path.name} says its units: leave it out")
     try:
-        return FORMATS[suffix](path)
-    except DataError:
+        return form(path, units) if form.takes_units else form(path)  # type: ignore[call-arg]  # those take them
+    except MdnbError:
         raise
+    except BlockingIOError as error:  # what HDF5 says of it
+        raise DataError(
+            f"{path} is locked by a program that writes it; wait until that has closed it, or read a copy of it"
+        ) from error
     except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as {suffix}: {type(error).__name__}: {error}; is the file complete?"

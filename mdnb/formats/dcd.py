@@ -54,6 +54,11 @@ class DCDFile(TrajectoryFile):
             if mark != 4 * self.n_atoms:
                 raise self.error(f"its first frame has {mark} bytes for x, expected {4 * self.n_atoms}; it is damaged")
 
+    @property
+    def time_step(self) -> float:
+        """NaN: what the header says is in units that differ between programs."""
+        return float("nan")
+
     def _record(self, data: np.ndarray, start: int, what: str) -> np.ndarray:
         """Return the bytes of one record, which lie between two marks of their number."""
         marks = f"{self._order}i4"

@@ -86,6 +86,7 @@ def _held(trajectory: TrajectoryFile, dataset: Any) -> tuple[int, int]:
 class MDTrajHDF5File(ArrayFile):
     """The HDF5 layout of mdtraj (http://mdtraj.org, "MDTraj HDF5 Format Specification")."""
 
+    foreign = True
     _names = {"positions": "coordinates", "velocities": "velocities", "time": "time"}  # noqa: RUF012 - constant
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -146,6 +147,7 @@ class H5MDFile(ArrayFile):
     https://doi.org/10.1016/j.cpc.2014.01.018
     """
 
+    foreign = True
     _names = {"positions": "position", "velocities": "velocity", "forces": "force"}  # noqa: RUF012 - constant
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

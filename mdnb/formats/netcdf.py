@@ -35,13 +35,15 @@ class NetCDFFile(ArrayFile):
             self.n_frames, self.n_atoms = self.size(file.variables["coordinates"].shape)
             self.has_velocities = "velocities" in file.variables
             self.has_forces = "forces" in file.variables
+            if file.claimed > file.whole:
+                self.truncated = f"its header claims {file.claimed} frames, {file.whole} are whole"
 
     def _open(self) -> Any:
-        from scipy.io import netcdf_file
+        from mdnb.formats.netcdf_records import WholeRecords
 
         # Mapped: without, scipy reads the whole file each time it is opened. What is returned is copied
         # before the file is closed, so that nothing points into the map.
-        return netcdf_file(str(self.path), "r", mmap=True)
+        return WholeRecords(str(self.path), "r", mmap=True)
 
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
         """Return one array of those frames in mdnb's units, or None."""

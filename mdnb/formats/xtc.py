@@ -5,10 +5,12 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from time import perf_counter
 
 import numpy as np
 
 from mdnb.formats.base import Frames, TrajectoryFile, register
+from mdnb.formats.frame_index import load_index, save_index
 
 _HEADER = struct.Struct(">iiif9fi")  # magic, n_atoms, step, time, box, n_atoms again
 _MAGIC = {1995: 4, 2023: 8}  # magic -> bytes of the size field
@@ -21,14 +23,19 @@ class XTCFile(TrajectoryFile):
     """An XTC file; the headers of all its frames are checked when it is opened."""
 
     concurrent = True
+    _times: np.ndarray
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         self.n_atoms = 0
-        starts: list[np.ndarray] = []
-        n_frames = position = 0
+        began = perf_counter()
+        known = load_index(self.path, "XTC", ("times",))
+        starts = [] if known is None else [known["starts"][:-1]]
+        n_frames, position = (0, 0) if known is None else (len(starts[0]), int(known["starts"][-1]))
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             size = len(data)
+            if n_frames:
+                self._frame_end(data, 0, 0)  # for the number of atoms
             while position < size:
                 end = self._frame_end(data, position, n_frames)
                 if end is None or end > size:
@@ -43,8 +50,11 @@ class XTCFile(TrajectoryFile):
                     n_frames += len(found)
             self._starts = np.concatenate([*starts, [position]]).astype(np.int64)
             self.n_frames = n_frames
-            fields = np.frombuffer(data, np.uint8)[self._starts[:-1, None] + np.arange(12, 16)]
-            self._times = fields.view(">f4").ravel().astype(np.float64)
+            n_known = 0 if known is None else len(known["times"])
+            fields = np.frombuffer(data, np.uint8)[self._starts[n_known:-1, None] + np.arange(12, 16)]
+            times = fields.view(">f4").ravel().astype(np.float64)
+            self._times = times if known is None else np.concatenate([known["times"], times])
+        save_index(self.path, "XTC", {"starts": self._starts, "times": self._times}, perf_counter() - began)
 
     def _frame_end(self, data: mmap.mmap, position: int, frame: int) -> int | None:
         """Return where the frame at `position` ends, None when its header is cut off."""

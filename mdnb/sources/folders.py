@@ -10,12 +10,10 @@ from pathlib import Path
 
 from mdnb.errors import DataError, MdnbError
 from mdnb.formats import FORMATS, open_trajectory
+from mdnb.formats.topologies import TOPOLOGIES, read_topology
 from mdnb.health import Finding, quick_findings
 
 __all__ = ["TOPOLOGIES", "Entry", "Folder"]
-
-#: Suffixes of files that hold a topology and usually no trajectory.
-TOPOLOGIES = (".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".cif", ".pdbx")
 
 
 @dataclass(frozen=True)
@@ -179,8 +177,6 @@ def _topology_atoms(path: str, changed: int) -> int | None:
                     if line.startswith("ENDMDL"):
                         break
                 return count
-        import mdtraj
-
-        return int(mdtraj.load_topology(path).n_atoms)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration):
+        return int(read_topology(path).n_atoms)
+    except (OSError, ValueError, StopIteration, MdnbError):
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mdnb.errors import unknown_name
+from mdnb.formats.probe import trust
 from mdnb.loading import load
 from mdnb.trajectories import Trajectories
 
@@ -44,7 +45,9 @@ def example(name: str = "alanine-dipeptide") -> Trajectories:
         For an unknown name.
     """
     folder = _folder(name)
-    return load(sorted(folder.glob("*.h5md")), top=folder / f"{name}.pdb")
+    files = sorted(folder.glob("*.h5md"))
+    trust(files)
+    return load(files, top=folder / f"{name}.pdb")
 
 
 def example_record(name: str = "alanine-dipeptide") -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""Where the frames of a large file begin, kept on disk so that they are searched once.
+
+An index is written only for a file of at least 16 MB whose search took longer than 0.1 s (a large text file, a file on
+a slow or cold disk), so that folders are not littered: as ``.NAME.mdnb-index`` beside the data, or, where that cannot
+be written, in the user's cache folder (``MDNB_CACHE`` overrules it). It holds numbers with a checksum, never a pickle.
+It is used while the file has the same size and time of change, or has grown at its end only; it is searched again
+otherwise, and when the index is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["index_paths", "load_index", "save_index"]
+
+_LOG = logging.getLogger(__name__)
+_FORMAT = "mdnb frame index 1"
+_EDGE = 64  # bytes compared at the beginning of the file and before the end of the last frame
+#: An index is written for files of at least so many bytes ...
+SMALLEST = 16_000_000
+#: ... whose search took so many seconds.
+SLOW = 0.1
+
+
+def index_paths(path: Path) -> list[Path]:
+    """Return where the index of a file may lie: beside it, and in the user's cache folder."""
+    beside = path.with_name(f".{path.name}.mdnb-index")
+    if os.environ.get("MDNB_CACHE"):
+        cache = Path(os.environ["MDNB_CACHE"])
+    else:
+        from platformdirs import user_cache_path
+
+        cache = user_cache_path("mdnb", appauthor=False)
+    name = sha256(os.fsencode(path.absolute())).hexdigest()[:32]
+    return [beside, cache / "frames" / f"{name}.mdnb-index"]
+
+
+def load_index(path: Path, kind: str, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+    """Return the arrays of a file's index, or None when there is none that holds.
+
+    Parameters
+    ----------
+    path : Path
+        The trajectory file.
+    kind : str
+        What wrote it.
+    names : sequence of str
+        The arrays it must have: ``starts`` (n_frames + 1: where each frame begins, where the last one ends) and others
+        with a number for each frame.
+    """
+    if path.stat().st_size < SMALLEST:
+        return None
+    for place in index_paths(path):
+        try:
+            content = place.read_bytes()
+        except OSError:  # there is none, which is the usual case
+            continue
+        try:
+            arrays = _decode(content, path, kind, names)
+        except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError) as error:
+            _LOG.info("the index %s is damaged and made again: %s", place, error)
+            continue
+        if arrays is not None:
+            return arrays
+    return None
+
+
+def _decode(content: bytes, path: Path, kind: str, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+    line, _, payload = content.partition(b"\n")
+    head = json.loads(line)
+    if head["format"] != _FORMAT or head["kind"] != kind:
+        return None
+    if zlib.crc32(payload) != head["checksum"]:
+        raise ValueError("its checksum is wrong")
+    arrays, position = {}, 0
+    for name, count in head["arrays"].items():
+        arrays[name] = np.frombuffer(payload, "<i8" if name == "starts" else "<f8", count, position)
+        position += 8 * count
+    starts = arrays["starts"]
+    fits = all(len(arrays[name]) == len(starts) - 1 for name in names if name != "starts")
+    if len(starts) < 2 or not fits or (np.diff(starts) <= 0).any() or starts[0] < 0:
+        raise ValueError("its numbers contradict each other")
+    now = path.stat()
+    unchanged = (now.st_size, now.st_mtime_ns) == (head["size"], head["changed"])
+    grown = now.st_size > head["size"]
+    if not (unchanged or grown) or starts[-1] > now.st_size or _edges(path, int(starts[-1])) != head["edges"]:
+        return None
+    return arrays
+
+
+def save_index(path: Path, kind: str, arrays: Mapping[str, np.ndarray], seconds: float) -> Path | None:
+    """Write the index of a file, if it is large and was slow to search; return where.
+
+    Parameters
+    ----------
+    path, kind
+        As for `load_index`.
+    arrays : mapping
+        ``starts`` and others.
+    seconds : float
+        What the search took.
+    """
+    there = path.stat()
+    if there.st_size < SMALLEST or seconds < SLOW or len(arrays["starts"]) < 2:
+        return None
+    parts = {name: np.ascontiguousarray(array, "<i8" if name == "starts" else "<f8") for name, array in arrays.items()}
+    payload = b"".join(part.tobytes() for part in parts.values())
+    head: dict[str, Any] = {
+        "format": _FORMAT,
+        "kind": kind,
+        "size": there.st_size,
+        "changed": there.st_mtime_ns,
+        "edges": _edges(path, int(parts["starts"][-1])),
+        "checksum": zlib.crc32(payload),
+        "arrays": {name: len(part) for name, part in parts.items()},
+    }
+    for place in index_paths(path):
+        try:
+            _write(place, json.dumps(head).encode() + b"\n" + payload)
+        except OSError as error:
+            _LOG.debug("no index at %s: %s", place, error)
+            continue
+        return place
+    return None
+
+
+def _write(place: Path, content: bytes) -> None:
+    if place.parent.name == "frames":  # in the cache folder; that of the data is there
+        place.parent.mkdir(parents=True, exist_ok=True)
+    number, temporary = tempfile.mkstemp(dir=place.parent, prefix=place.name[:40], suffix=".partial")
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+        os.replace(temporary, place)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _edges(path: Path, end: int) -> str:
+    """Return bytes from the beginning of a file and before `end`, as hexadecimal text."""
+    with path.open("rb") as file:
+        first = file.read(_EDGE)
+        file.seek(max(end - _EDGE, 0))
+        return (first + file.read(min(_EDGE, end))).hex()

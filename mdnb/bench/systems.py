@@ -1,8 +1,8 @@
-"""Trajectories to measure on, made from packaged examples: of the size of adenylate kinase and of a dipeptide."""
+"""Trajectories to measure on, made from packaged examples: of the size of adenylate kinase (214 residues) and a dipeptide."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +17,18 @@ _NOISE = 0.01  # nm
 _BLOCK = 200
 
 
-def write_protein(folder: Path, n_frames: int, n_atoms: int = 3341) -> tuple[Path, Path]:
-    """Write an XTC and a PDB of copies of chignolin on a lattice, each in another conformation.
+def write_protein(folder: Path, n_frames: int, n_copies: int = 25) -> tuple[Path, Path]:
+    """Write an XTC and a PDB of a made-up protein of the size of adenylate kinase.
+
+    Copies of chignolin without its first and last residue, which eight and six of them keep, are joined to one
+    chain along a lattice; each copy runs through the conformations of chignolin, with thermal noise on top.
+    25 copies have 214 residues and 3,341 atoms.
 
     Parameters
     ----------
     folder : Path
     n_frames : int
-    n_atoms : int
-        Rounded to whole copies.
+    n_copies : int
 
     Returns
     -------
@@ -36,18 +39,47 @@ def write_protein(folder: Path, n_frames: int, n_atoms: int = 3341) -> tuple[Pat
 
     peptide = example("chignolin")
     shapes = peptide.frames(range(0, peptide.n_frames, max(1, peptide.n_frames // 100)))
-    copies = max(1, round(n_atoms / shapes.n_atoms))
-    side = int(np.ceil(copies ** (1 / 3)))
-    places = 1.6 * np.stack(np.unravel_index(np.arange(copies), (side,) * 3), axis=1)[:, None].astype(np.float32)
-    topology = shapes.topology.copy()
-    for _ in range(copies - 1):
-        topology = topology.join(shapes.topology)
+    residues = np.array([atom.residue.index for atom in shapes.topology.atoms])
+    side = int(np.ceil(n_copies ** (1 / 3)))
+    pieces = []
+    for copy in range(n_copies):
+        first, last = 0 if copy % 3 == 0 and copy < 24 else 1, 9 if copy % 4 == 1 and copy < 24 else 8
+        pieces.append(np.flatnonzero((residues >= first) & (residues <= last)))
+    topology = _one_chain(shapes.topology, pieces)
+    places = 1.6 * np.array([_on_the_way(copy, side) for copy in range(n_copies)], np.float32)[:, None]
     centred = shapes.xyz - shapes.xyz.mean(1, keepdims=True)
 
     def positions(frame: int) -> np.ndarray:
-        return (centred[(frame + 7 * np.arange(copies)) % len(centred)] + places).reshape(-1, 3)
+        return np.concatenate(
+            [centred[(frame + 7 * copy) % len(centred), piece] + places[copy] for copy, piece in enumerate(pieces)]
+        )
 
     return _write(folder / "protein", topology, n_frames, positions)
+
+
+def _on_the_way(step: int, side: int) -> tuple[int, int, int]:
+    """Return the place on a cubic lattice after so many steps of a way that goes from neighbour to neighbour."""
+    x, rest = divmod(step, side * side)
+    y, z = divmod(rest, side)
+    y = y if x % 2 == 0 else side - 1 - y
+    return x, y, z if (x * side + y) % 2 == 0 else side - 1 - z
+
+
+def _one_chain(topology: mdtraj.Topology, pieces: Sequence[np.ndarray]) -> mdtraj.Topology:
+    """Return a topology of one chain in which the pieces of another one follow each other."""
+    import mdtraj
+
+    made = mdtraj.Topology()
+    chain, place = made.add_chain(), {}
+    for number, piece in enumerate(pieces):
+        for index in piece:
+            atom = topology.atom(int(index))
+            key = (number, atom.residue.index)
+            if key not in place:
+                place[key] = made.add_residue(atom.residue.name, chain, resSeq=len(place) + 1)
+            made.add_atom(atom.name, atom.element, place[key])
+    made.create_standard_bonds()
+    return made
 
 
 def write_small(folder: Path, n_frames: int) -> tuple[Path, Path]:

@@ -97,6 +97,8 @@ class TrajectoryFile(ABC):
     truncated: str = ""
     #: Whether several threads may read at once; false where a library below is not known to allow it.
     concurrent: ClassVar[bool] = False
+    #: Whether what is read is known to be finite, so that nobody has to look again.
+    finite: bool = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
 from time import perf_counter
 
 import numpy as np
@@ -16,6 +17,9 @@ _HEADER = struct.Struct(">iiif9fi")  # magic, n_atoms, step, time, box, n_atoms 
 _MAGIC = {1995: 4, 2023: 8}  # magic -> bytes of the size field
 #: Bytes of a file above which it pays to load the compiled search for frames.
 _LARGE = 4_000_000
+#: Bytes of memory that a thread may keep although it needs less.
+_SMALL = 4_000_000
+_OF_THREAD = threading.local()
 
 
 @register(".xtc")
@@ -31,6 +35,7 @@ class XTCFile(TrajectoryFile):
         began = perf_counter()
         known = load_index(self.path, "XTC", ("times",))
         starts = [] if known is None else [known["starts"][:-1]]
+        times = [] if known is None else [known["times"]]
         n_frames, position = (0, 0) if known is None else (len(starts[0]), int(known["starts"][-1]))
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             size = len(data)
@@ -43,17 +48,17 @@ class XTCFile(TrajectoryFile):
                     self.truncated = f"{left} bytes are left of a frame after {n_frames} whole frames"
                     break
                 starts.append(np.array([position]))
+                times.append(np.frombuffer(data[position + 12 : position + 16], ">f4"))
                 n_frames, position = n_frames + 1, end
                 if size > _LARGE and self.n_atoms > 9:  # on to the next frame that is not as it should be
-                    found, position = _scan(data, position, self.n_atoms)
+                    found, found_times, position = _scan(data, position, self.n_atoms)
                     starts.append(found)
+                    times.append(found_times)
                     n_frames += len(found)
             self._starts = np.concatenate([*starts, [position]]).astype(np.int64)
             self.n_frames = n_frames
-            n_known = 0 if known is None else len(known["times"])
-            fields = np.frombuffer(data, np.uint8)[self._starts[n_known:-1, None] + np.arange(12, 16)]
-            times = fields.view(">f4").ravel().astype(np.float64)
-            self._times = times if known is None else np.concatenate([known["times"], times])
+        self._times = np.concatenate([*times, np.empty(0)]).astype(np.float64)
+        self.finite = self.n_atoms > 9  # the decoder writes nothing else
         save_index(self.path, "XTC", {"starts": self._starts, "times": self._times}, perf_counter() - began)
 
     def _frame_end(self, data: mmap.mmap, position: int, frame: int) -> int | None:
@@ -93,22 +98,33 @@ class XTCFile(TrajectoryFile):
             return Frames(np.empty((len(time), 0, 3), np.float32), time)
         n_wanted = self.n_atoms if atom_indices is None else int(atom_indices.max()) + 1
         data, begins = self._compressed(chosen)
-        box = data[begins[:, None] + np.arange(16, 52)].view(">f4").reshape(-1, 3, 3).astype(np.float32)
-        positions = np.empty((len(chosen), n_wanted, 3), np.float32)
+        positions, box = np.empty((len(chosen), n_wanted, 3), np.float32), np.empty((len(chosen), 9), np.float32)
         if self.n_atoms <= 9:
-            raw = data[begins[:, None] + np.arange(56, 56 + 12 * n_wanted)]
-            positions[:] = raw.view(">f4").reshape(positions.shape)
+            numbers = data[begins[:-1, None] + np.arange(16, 56 + 12 * n_wanted)].view(">f4")
+            box[:], positions[:] = numbers[:, :9], numbers[:, 10:].reshape(positions.shape)
         else:
-            self._decode(data, begins, chosen, positions)
+            from mdnb.formats.xtc_decoder import WRONG, decode_frames
+
+            frame, wrong = decode_frames(data, begins, self.n_atoms, n_wanted, positions, box)
+            if wrong:
+                raise self.error(f"frame {chosen[frame]} cannot be decoded: {WRONG[wrong]}; the file is damaged")
         if atom_indices is not None and len(atom_indices) != n_wanted:
             positions = positions[:, atom_indices]
-        return Frames(positions, time, box=box if box.any() else None)
+        return Frames(positions, time, box=box.reshape(-1, 3, 3) if box.any() else None)
 
     def _compressed(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the bytes of frames, with 16 to spare for the decoder to look ahead, and where each begins."""
+        """Return the bytes of frames, with 16 to spare for the decoder to look ahead, and where each begins and ends.
+
+        The array belongs to the thread and is written anew by its next call: fresh memory for each block of frames
+        would cost as much as reading into it.
+        """
         starts, sizes = self._starts[chosen], self._starts[chosen + 1] - self._starts[chosen]
-        begins = np.cumsum(sizes) - sizes
-        data = np.empty(int(sizes.sum()) + 16, np.uint8)
+        begins = np.concatenate([[0], np.cumsum(sizes)])
+        n_bytes = int(begins[-1]) + 16
+        data = getattr(_OF_THREAD, "bytes", None)
+        if data is None or not n_bytes <= len(data) <= 4 * n_bytes + _SMALL:
+            data = _OF_THREAD.bytes = np.empty(n_bytes + n_bytes // 8, np.uint8)
+        data = data[:n_bytes]
         data[-16:] = 0
         view = data.data
         # Frames side by side are read in one go, of others only what is wanted.
@@ -126,26 +142,17 @@ class XTCFile(TrajectoryFile):
                     place += read
         return data, begins
 
-    def _decode(self, data: np.ndarray, begins: np.ndarray, chosen: np.ndarray, positions: np.ndarray) -> None:
-        from mdnb.formats.xtc_decoder import WRONG, decode_frames
 
-        width = 4 if int.from_bytes(data[begins[0] : begins[0] + 4].tobytes(), "big") == 1995 else 8
-        fields = begins + 88 + width
-        sizes = data[(fields - 4)[:, None] + np.arange(4)].view(">i4").astype(np.int64).ravel()
-        offsets = np.stack([begins + 56, fields, sizes], axis=1)
-        frame, wrong = decode_frames(data, offsets, self.n_atoms, positions.shape[1], positions)
-        if wrong:
-            raise self.error(f"frame {chosen[frame]} cannot be decoded: {WRONG[wrong]}; the file is damaged")
-
-
-def _scan(data: mmap.mmap, position: int, n_atoms: int) -> tuple[np.ndarray, int]:
-    """Return where frames begin from `position` on, as far as all is in order, and where the last one ends."""
+def _scan(data: mmap.mmap, position: int, n_atoms: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return where frames from `position` on begin and their times, as far as all is in order, and where they end."""
     from mdnb.formats.xtc_index import scan_frames
 
     content = np.frombuffer(data, np.uint8)
-    parts, starts = [], np.empty(65536, np.int64)
+    starts, times = np.empty(65536, np.int64), np.empty(65536, np.uint32)
+    all_starts, all_times = [], []
     found = len(starts)
     while found == len(starts):
-        found, position = scan_frames(content, position, n_atoms, starts)
-        parts.append(starts[:found].copy())
-    return np.concatenate(parts), int(position)
+        found, position = scan_frames(content, position, n_atoms, starts, times)
+        all_starts.append(starts[:found].copy())
+        all_times.append(times[:found].view(np.float32).copy())
+    return np.concatenate(all_starts), np.concatenate(all_times), int(position)

@@ -1,8 +1,9 @@
 """The decoder of XTC frames, compiled by numba: bit-identical to xdrfile, and bounds-checked.
 
-The format is that of GROMACS' ``xdr3dfcoord``: coordinates are whole numbers of 1/precision nm, written
-as bit fields of varying width; successive close atoms as small differences. Reading 64 bits at a time
-and dividing twice in place of xdrfile's loops over bytes makes it several times faster.
+Three things make it several times faster than xdrfile's loops over bytes: a field and the flags behind it are
+taken from one load of 64 bits, numbers packed into a field are parted by multiplying with the inverse of the
+divisor, and whole numbers become nanometres in a second, vectorised loop over the frame. Frames whose fields
+are too wide for that are decoded by `mdnb.formats.xtc_fields`.
 """
 
 from __future__ import annotations
@@ -10,276 +11,147 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from mdnb.formats.bits import bit_length, high_product, load_64, reversed_bytes
+from mdnb.formats.xtc_fields import FIRST, LAST, MAGIC_INTS, decode_any
+
 __all__ = ["WRONG", "decode_frames"]
 
-# fmt: off
-_MAGIC_INTS = np.array([
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 101, 128, 161, 203, 256, 322, 406, 512, 645,
-    812, 1024, 1290, 1625, 2048, 2580, 3250, 4096, 5060, 6501, 8192, 10321, 13003, 16384, 20642, 26007, 32768, 41285,
-    52015, 65536, 82570, 104031, 131072, 165140, 208063, 262144, 330280, 416127, 524287, 660561, 832255, 1048576,
-    1321122, 1664510, 2097152, 2642245, 3329021, 4194304, 5284491, 6658042, 8388607, 10568983, 13316085, 16777216,
-], np.int64)
-# fmt: on
 #: What `decode_frames` says of a damaged frame.
 WRONG = {
     1: "its largest coordinate is below its smallest",
     2: "the width of its differences is out of range",
     3: "it ends too soon",
     4: "it holds more atoms than it says",
-    5: "its precision is not a number above 0",
+    5: "its precision is not a number that a length can be divided by",
 }
-_FIRST = 9
-_LAST = len(_MAGIC_INTS) - 1
+_TOO_WIDE = -1
+_SHORT = 1995  # the mark of frames whose size takes four bytes
+#: Widest field, in bits, that one load holds (from within its first byte) with the six flags behind it, and for
+#: which a quotient by up to 24 bits is exact: v // d == v * ceil(2**64 / d) >> 64 as long as v * d <= 2**64.
+_WIDEST = 40
+#: ceil(2**64 / size) of each size of small differences.
+_INVERSES = np.array([(2**64 - 1) // size + 1 if size else 0 for size in MAGIC_INTS.tolist()], np.uint64)
+_ALL = np.uint64(2**64 - 1)
+_0, _1, _2, _3, _5, _6, _7, _8 = (np.uint64(number) for number in (0, 1, 2, 3, 5, 6, 7, 8))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _window(data, bit):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
-    """Return the 64 bits from `bit` on, the first one highest; `data` has 16 bytes to spare at its end."""
-    byte = np.uint64(bit >> np.uint64(3))
-    value = np.uint64(0)
-    for k in range(8):
-        value = (value << np.uint64(8)) | np.uint64(data[byte + np.uint64(k)])
-    offset = np.uint64(bit & np.uint64(7))
-    return (value << offset) | (np.uint64(data[byte + np.uint64(8)]) >> (np.uint64(8) - offset))
+    """Return 64 bits of which the first 57 or more are those from `bit` on."""
+    return load_64(data, bit >> _3) << (bit & _7)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _bits(data, bit, n_bits):  # type: ignore[no-untyped-def]
-    """Return a field of 1 to 32 bits."""
-    return _window(data, bit) >> (np.uint64(64) - n_bits)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _swap(value):  # type: ignore[no-untyped-def]
-    """Return the eight bytes in the opposite order."""
-    value = ((value & np.uint64(0x00FF00FF00FF00FF)) << np.uint64(8)) | (
-        (value >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
-    )
-    value = ((value & np.uint64(0x0000FFFF0000FFFF)) << np.uint64(16)) | (
-        (value >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
-    )
-    return (value << np.uint64(32)) | (value >> np.uint64(32))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _packed(data, bit, n_bits):  # type: ignore[no-untyped-def]
-    """Return a packed field of 1 to 64 bits: bytes with the lowest first, the last one partly filled."""
-    rest = n_bits & np.uint64(7)
-    whole = n_bits - rest
-    window = _window(data, bit)
-    value = np.uint64(0)
-    if whole:
-        swapped = _swap(window)
-        value = swapped if whole == np.uint64(64) else swapped & ((np.uint64(1) << whole) - np.uint64(1))
-    if rest:
-        top = (window << whole) >> (np.uint64(64) - rest)
-        value |= top << whole
-    return value
+def _unpacked(window, n_whole, n_rest):  # type: ignore[no-untyped-def]
+    """Return a field of whole bytes, the lowest first, and then of the rest of the bits."""
+    swapped = reversed_bytes(window)
+    whole = swapped & ((_1 << n_whole) - _1)
+    return whole | ((swapped >> (_8 - n_rest)) & (((_1 << n_rest) - _1) << n_whole))
 
 
 @njit(cache=True, nogil=True)
-def _long_packed(data, bit, n_bits, s1, s2, out):  # type: ignore[no-untyped-def]
-    """Unpack three numbers from a field of 65 to 72 bits, by long division over its bytes."""
-    digits = np.zeros(9, np.uint64)
-    n_bytes = 0
-    while n_bits > np.uint64(8):
-        digits[n_bytes] = _bits(data, bit, np.uint64(8))
-        bit += np.uint64(8)
-        n_bits -= np.uint64(8)
-        n_bytes += 1
-    digits[n_bytes] = _bits(data, bit, n_bits)
-    n_bytes += 1
-    for number, size in ((2, s2), (1, s1)):
-        rest = np.uint64(0)
-        for j in range(n_bytes - 1, -1, -1):
-            rest = (rest << np.uint64(8)) | digits[j]
-            quotient = rest // size
-            digits[j] = quotient
-            rest -= quotient * size
-        out[number] = np.int64(rest)
-    out[0] = np.int64(
-        digits[0] | (digits[1] << np.uint64(8)) | (digits[2] << np.uint64(16)) | (digits[3] << np.uint64(24))
-    )
+def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, out, first, spill):  # type: ignore[no-untyped-def]
+    """Decode a frame's whole numbers into `out` from `first` on; return 0, what is wrong, or `_TOO_WIDE`.
 
-
-@njit(cache=True, nogil=True)
-def _n_bits(size):  # type: ignore[no-untyped-def]
-    """Return the bits that numbers below `size` need, as xdrfile counts them."""
-    n_bits = 0
-    while size >= (np.int64(1) << n_bits) and n_bits < 32:
-        n_bits += 1
-    return n_bits
-
-
-@njit(cache=True, nogil=True)
-def _n_bits_of_three(sizes):  # type: ignore[no-untyped-def]
-    """Return the bits that the product of three sizes needs, byte by byte as xdrfile counts them."""
-    digits = np.zeros(16, np.int64)
-    digits[0] = 1
-    n_bytes = 1
-    for k in range(3):
-        carry = np.int64(0)
-        j = 0
-        while j < n_bytes:
-            carry += digits[j] * sizes[k]
-            digits[j] = carry & 0xFF
-            carry >>= 8
-            j += 1
-        while carry != 0:
-            digits[j] = carry & 0xFF
-            carry >>= 8
-            j += 1
-        n_bytes = j
-    n_bytes -= 1
-    n_bits = 0
-    power = np.int64(1)
-    while digits[n_bytes] >= power:
-        n_bits += 1
-        power *= 2
-    return n_bits + n_bytes * 8
-
-
-@njit(cache=True, nogil=True)
-def _decode(data, start, n_bytes, integers, smallidx, inverse, n_atoms, n_wanted, out):  # type: ignore[no-untyped-def]
-    """Decode one frame's coordinates into `out` (n_wanted, 3); return 0, or what is wrong."""
-    low = integers[:3]
-    sizes = np.empty(3, np.int64)
-    wide = False
-    for k in range(3):
-        sizes[k] = integers[3 + k] - low[k] + 1
-        if sizes[k] <= 0 or sizes[k] > 0xFFFFFFFF:
-            return 1
-        if sizes[k] > 0xFFFFFF:
-            wide = True
-    n_wide = np.zeros(3, np.uint64)
-    n_full = np.uint64(0)
-    if wide:
-        for k in range(3):
-            n_wide[k] = np.uint64(_n_bits(sizes[k]))
-    else:
-        n_full = np.uint64(_n_bits_of_three(sizes))
-    if smallidx < _FIRST or smallidx > _LAST:
-        return 2
-    s1, s2 = np.uint64(sizes[1]), np.uint64(sizes[2])
-    smaller = _MAGIC_INTS[max(_FIRST, smallidx - 1)] // 2
-    small = _MAGIC_INTS[smallidx] // 2
-    size_small = np.uint64(_MAGIC_INTS[smallidx])
-    bit, end = np.uint64(start) * np.uint64(8), np.uint64(start + n_bytes) * np.uint64(8)
-    three = np.zeros(3, np.int64)
-    run = np.int64(0)
+    `out` is the flat int32 array of all frames (passing a part of it costs more than decoding a small frame), and
+    `spill` (33,) gets the last group of atoms where it goes beyond those that are wanted.
+    """
+    low_x, low_y, low_z = integers[0], integers[1], integers[2]
+    n_x, n_y, n_z = integers[3] - low_x + 1, integers[4] - low_y + 1, integers[5] - low_z + 1
+    if min(n_x, n_y, n_z) < 2 or max(n_x, n_y, n_z) > 0xFFFFFF:
+        return _TOO_WIDE
+    size_y, size_z = np.uint64(n_y), np.uint64(n_z)
+    area = np.uint64(n_x) * size_y
+    if high_product(area, size_z) or (area * size_z) >> np.uint64(_WIDEST):
+        return _TOO_WIDE
+    n_full = bit_length(area * size_z)
+    full_rest = n_full & _7
+    full_whole = n_full - full_rest
+    inverse_y, inverse_z = _ALL // size_y + _1, _ALL // size_z + _1
+    width = integers[6]  # of a small field
+    if width < FIRST or width > _WIDEST:
+        return _TOO_WIDE
+    n_small, size, inverse = np.uint64(width), np.uint64(MAGIC_INTS[width]), _INVERSES[width]
+    half = np.int64(size >> _1)
+    bit, end = np.uint64(start) * _8, np.uint64(start + n_bytes) * _8
+    count = np.int64(0)  # of small differences after each full field; stays until it is told anew
     atom = 0
     while atom < n_wanted:
         if bit >= end:
             return 3
-        if wide:
-            x = np.int64(_bits(data, bit, n_wide[0]))
-            bit += n_wide[0]
-            y = np.int64(_bits(data, min(bit, end), n_wide[1]))
-            bit += n_wide[1]
-            z = np.int64(_bits(data, min(bit, end), n_wide[2]))
-            bit += n_wide[2]
-        elif n_full <= np.uint64(64):
-            value = _packed(data, bit, n_full)
-            quotient = value // s2
-            z = np.int64(value - quotient * s2)
-            value = quotient // s1
-            y = np.int64(quotient - value * s1)
-            x = np.int64(value & np.uint64(0xFFFFFFFF))
-            bit += n_full
-        else:
-            _long_packed(data, bit, n_full, s1, s2, three)
-            x, y, z = three[0], three[1], three[2]
-            bit += n_full
-        x += low[0]
-        y += low[1]
-        z += low[2]
-        if bit >= end:
+        window = _window(data, bit)
+        value = _unpacked(window, full_whole, full_rest)
+        quotient = high_product(value, inverse_z)
+        z = np.int64(value - quotient * size_z) + low_z
+        value = high_product(quotient, inverse_y)
+        y = np.int64(quotient - value * size_y) + low_y
+        x = np.int64(value) + low_x
+        flags = window << n_full
+        told = flags >> np.uint64(63)
+        code = np.int64((flags >> np.uint64(58)) & np.uint64(31))
+        third = code // 3
+        bit += n_full + _1 + _5 * told
+        count = third if told else count
+        change = code - 3 * third - 1 if told else np.int64(0)
+        if bit + np.uint64(count) * n_small > end:
             return 3
-        head = _window(data, bit)
-        change = np.int64(0)
-        if head >> np.uint64(63):
-            run = np.int64((head >> np.uint64(58)) & np.uint64(31))
-            bit += np.uint64(6)
-            change = run % 3
-            run -= change
-            change -= 1
-        else:
-            bit += np.uint64(1)
-        if run > 0:
-            if atom + 1 + run // 3 > n_atoms:
-                return 4
-            n_small = np.uint64(smallidx)
-            last_x, last_y, last_z = x, y, z
-            for k in range(0, run, 3):
-                if bit >= end:
-                    return 3
-                if n_small <= np.uint64(32):
-                    narrow = np.uint32(_packed(data, bit, n_small))
-                    divisor = np.uint32(size_small)
-                    first = np.uint32(narrow // divisor)
-                    dz = np.int64(np.uint32(narrow - first * divisor))
-                    second = np.uint32(first // divisor)
-                    dy = np.int64(np.uint32(first - second * divisor))
-                    dx = np.int64(second)
-                elif n_small <= np.uint64(64):
-                    value = _packed(data, bit, n_small)
-                    quotient = value // size_small
-                    dz = np.int64(value - quotient * size_small)
-                    value = quotient // size_small
-                    dy = np.int64(quotient - value * size_small)
-                    dx = np.int64(value & np.uint64(0xFFFFFFFF))
-                else:
-                    _long_packed(data, bit, n_small, size_small, size_small, three)
-                    dx, dy, dz = three[0], three[1], three[2]
+        behind = atom + 1 + count
+        if behind > n_atoms:
+            return 4
+        rows, place = (out, first + _3 * np.uint64(atom)) if behind <= n_wanted else (spill, _0)
+        if count:
+            rest = n_small & _7
+            whole = n_small - rest
+            new_x, new_y, new_z = x, y, z
+            # The first two atoms change places: oxygen goes before its hydrogens.
+            full, second = place + _3, place + _6
+            for _ in range(count):
+                value = _unpacked(_window(data, bit), whole, rest)
                 bit += n_small
-                new_x, new_y, new_z = dx + last_x - small, dy + last_y - small, dz + last_z - small
-                if atom < n_wanted:
-                    out[atom, 0] = np.float32(new_x) * inverse
-                    out[atom, 1] = np.float32(new_y) * inverse
-                    out[atom, 2] = np.float32(new_z) * inverse
-                atom += 1
-                if k == 0:  # the first two atoms change places: oxygen goes before its hydrogens
-                    if atom < n_wanted:
-                        out[atom, 0] = np.float32(last_x) * inverse
-                        out[atom, 1] = np.float32(last_y) * inverse
-                        out[atom, 2] = np.float32(last_z) * inverse
-                    atom += 1
-                last_x, last_y, last_z = new_x, new_y, new_z
-        else:
-            out[atom, 0] = np.float32(x) * inverse
-            out[atom, 1] = np.float32(y) * inverse
-            out[atom, 2] = np.float32(z) * inverse
-            atom += 1
-        smallidx += change
-        if smallidx < _FIRST or smallidx > _LAST:
-            return 2
-        if change < 0:
-            small = smaller
-            smaller = _MAGIC_INTS[smallidx - 1] // 2 if smallidx > _FIRST else 0
-        elif change > 0:
-            smaller = small
-            small = _MAGIC_INTS[smallidx] // 2
-        size_small = np.uint64(_MAGIC_INTS[smallidx])
-    if bit > end:
-        return 3
+                quotient = high_product(value, inverse)
+                new_z += np.int64(value - quotient * size) - half
+                value = high_product(quotient, inverse)
+                new_y += np.int64(quotient - value * size) - half
+                new_x += np.int64(value) - half
+                rows[place], rows[place + _1], rows[place + _2] = new_x, new_y, new_z
+                place = max(place + _3, second)
+            place = full
+        rows[place], rows[place + _1], rows[place + _2] = x, y, z
+        for k in range(3 * (n_wanted - atom) if behind > n_wanted else 0):
+            out[first + np.uint64(3 * atom + k)] = spill[k]
+        atom = behind
+        width += change
+        if width < FIRST or width > _WIDEST:
+            return 2 if width < FIRST or width > LAST else _TOO_WIDE
+        n_small, size, inverse = np.uint64(width), np.uint64(MAGIC_INTS[width]), _INVERSES[width]
+        half = np.int64(size >> _1)
     return 0
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _int32(data, position):  # type: ignore[no-untyped-def]
+    """Return the signed number at `position`."""
+    return np.int64(np.int32(load_64(data, np.uint64(position)) >> np.uint64(32)))
+
+
 @njit(cache=True, nogil=True)
-def decode_frames(data, offsets, n_atoms, n_wanted, out):  # type: ignore[no-untyped-def]
-    """Decode the compressed coordinates of frames.
+def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[no-untyped-def]
+    """Decode the compressed coordinates of frames; what it writes is finite.
 
     Parameters
     ----------
     data : (n_bytes,) uint8 array
         Parts of an XTC file; at least 16 bytes after the last one that belongs to a frame.
-    offsets : (n_frames, 3) int64 array
-        Where each frame's precision lies in `data`, where its bit fields begin, and how many bytes they are.
+    begins : (n_frames + 1,) int64 array
+        Where each frame begins in `data`, and where the last one ends; each has its header.
     n_atoms : int
+        Of each frame, above 9.
     n_wanted : int
         Decode the first so many atoms only.
     out : (n_frames, n_wanted, 3) float32 array
         Gets the positions in nm.
+    boxes : (n_frames, 9) float32 array
+        Gets the box vectors in nm.
 
     Returns
     -------
@@ -288,25 +160,37 @@ def decode_frames(data, offsets, n_atoms, n_wanted, out):  # type: ignore[no-unt
     """
     integers = np.empty(7, np.int64)
     raw = np.empty(1, np.uint32)
-    for frame in range(len(offsets)):
-        start = offsets[frame, 0]
-        for k in range(8):
-            value = np.uint32(0)
-            for j in range(4):
-                value = np.uint32((value << np.uint32(8)) | np.uint32(data[start + 4 * k + j]))
-            if k == 0:
-                raw[0] = value
-            else:
-                integers[k - 1] = np.int64(value)
-                if integers[k - 1] > 0x7FFFFFFF:
-                    integers[k - 1] -= 0x100000000
-        precision = raw.view(np.float32)[0]
+    number = raw.view(np.float32)
+    spill = np.empty(33, np.int32)
+    positions = out.reshape(len(out) * 3 * n_wanted)
+    whole = positions.view(np.int32)
+    for frame in range(len(begins) - 1):
+        start = begins[frame]
+        for k in range(9):
+            raw[0] = np.uint32(load_64(data, np.uint64(start + 16 + 4 * k)) >> np.uint64(32))
+            boxes[frame, k] = number[0]
+        raw[0] = np.uint32(load_64(data, np.uint64(start + 56)) >> np.uint64(32))
+        precision = number[0]
         if not (precision > 0 and np.isfinite(precision)):
             return frame, 5
         inverse = np.float32(np.float64(1.0) / np.float64(precision))
-        wrong = _decode(
-            data, offsets[frame, 1], offsets[frame, 2], integers, integers[6], inverse, n_atoms, n_wanted, out[frame]
-        )
+        if not np.isfinite(inverse * np.float32(2.0**33)):  # beyond what differences can add up to
+            return frame, 5
+        for k in range(7):
+            integers[k] = _int32(data, start + 60 + 4 * k)
+        fields = start + 92
+        if _int32(data, start) != _SHORT:  # the size takes eight bytes
+            fields += 4
+        n_bytes = _int32(data, fields - 4)
+        if n_bytes <= 0 or fields + n_bytes > begins[frame + 1]:
+            return frame, 3
+        first = 3 * n_wanted * frame
+        wrong = _decode(data, fields, n_bytes, integers, n_atoms, n_wanted, whole, np.uint64(first), spill)
+        if wrong == _TOO_WIDE:
+            wrong = decode_any(data, fields, n_bytes, integers, integers[6], inverse, n_atoms, n_wanted, out[frame])
+        elif wrong == 0:
+            for k in range(np.uint64(first), np.uint64(first + 3 * n_wanted)):
+                positions[k] = np.float32(whole[k]) * inverse
         if wrong:
             return frame, wrong
     return 0, 0

@@ -5,20 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from mdnb.formats.bits import load_64
+
 __all__ = ["scan_frames"]
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _int32(data, position):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
-    """Return the big-endian signed number at `position`."""
-    value = np.int64(0)
-    for k in range(4):
-        value = (value << 8) | np.int64(data[position + k])
-    return value - 0x100000000 if value > 0x7FFFFFFF else value
+    """Return the big-endian signed number at `position`; eight bytes have to be there."""
+    return np.int64(np.int32(load_64(data, np.uint64(position)) >> np.uint64(32)))
 
 
 @njit(cache=True, nogil=True)
-def scan_frames(data, position, n_atoms, starts):  # type: ignore[no-untyped-def]
+def scan_frames(data, position, n_atoms, starts, times):  # type: ignore[no-untyped-def]
     """Find frames one after another, until `starts` is full or something is not as in a whole frame.
 
     Parameters
@@ -31,6 +30,8 @@ def scan_frames(data, position, n_atoms, starts):  # type: ignore[no-untyped-def
         Of each frame, above 9.
     starts : (n,) int64 array
         Gets where each frame begins.
+    times : (n,) uint32 array
+        Gets the bits of each frame's time, a float32.
 
     Returns
     -------
@@ -52,6 +53,7 @@ def scan_frames(data, position, n_atoms, starts):  # type: ignore[no-untyped-def
         if n_bytes <= 0 or end > size:
             break
         starts[found] = position
+        times[found] = _int32(data, position + 12)
         found += 1
         position = end
     return found, position

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import mdtraj
 import numpy as np
@@ -151,7 +152,9 @@ def test_ctrl_c_stops_all_threads(opened, n_jobs):
     with pytest.raises(KeyboardInterrupt):
         featurize(opened, [maker, "torsions"], chunk_size=1, n_jobs=n_jobs)
     assert maker.calls < 100
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mdnb")]
+    deadline = time.monotonic() + 10  # one that was just being started when the signal came ends by itself
+    while [thread for thread in threading.enumerate() if thread.name.startswith("mdnb")]:
+        assert time.monotonic() < deadline
     assert np.isfinite(featurize(opened, n_jobs=n_jobs).values).all()
 
 

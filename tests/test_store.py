@@ -14,10 +14,11 @@ import pytest
 
 import mdnb
 from mdnb.errors import DataError
-from mdnb.features import FEATURIZERS, CADistances, Contacts, Torsions, engine, featurize
+from mdnb.features import FEATURIZERS, CADistances, Contacts, Torsions, featurize
 from mdnb.features.base import Column, Featurizer
 from mdnb.features.identity import settings_of
 from mdnb.features.store import cache_folder
+from mdnb.features.work import Work
 
 
 @pytest.fixture
@@ -44,13 +45,14 @@ def cache(tmp_path):
 def counted(monkeypatch):
     """The blocks of frames that are computed."""
     blocks = []
-    compute = engine._Pass.compute
+    compute = Work.compute
 
-    def counting(self, chunk, out):
-        blocks.append((chunk.start, len(out)))
-        compute(self, chunk, out)
+    def counting(self, block, tables, time):
+        start = compute(self, block, tables, time)
+        blocks.append((start, len(time)))
+        return start
 
-    monkeypatch.setattr(engine._Pass, "compute", counting)
+    monkeypatch.setattr(Work, "compute", counting)
     return blocks
 
 
@@ -277,12 +279,12 @@ def test_threads_that_ask_the_same_share_one_run(opened, cache, counted):
 def test_a_process_that_was_killed_leaves_no_lock(files, cache):
     code = (
         "import os, sys, mdnb\n"
-        "from mdnb.features import engine\n"
-        "real = engine._Pass.compute\n"
-        "def compute(self, chunk, out):\n"
-        "    if chunk.start >= 30: os._exit(9)\n"
-        "    real(self, chunk, out)\n"
-        "engine._Pass.compute = compute\n"
+        "from mdnb.features.work import Work\n"
+        "real = Work.compute\n"
+        "def compute(self, block, tables, time):\n"
+        "    if block[1] >= 30: os._exit(9)\n"
+        "    return real(self, block, tables, time)\n"
+        "Work.compute = compute\n"
         "t = mdnb.load(sys.argv[1], top=sys.argv[2])\n"
         "mdnb.featurize(t, chunk_size=10, cache=sys.argv[3])"
     )

@@ -1,4 +1,4 @@
-"""Trajectories to measure on, made from packaged examples: of the size of adenylate kinase (214 residues) and a dipeptide."""
+"""Trajectories to measure on, made from packaged examples: of the size of adenylate kinase, and a dipeptide."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def _one_chain(topology: mdtraj.Topology, pieces: Sequence[np.ndarray]) -> mdtra
     import mdtraj
 
     made = mdtraj.Topology()
-    chain, place = made.add_chain(), {}
+    chain = made.add_chain()
+    place: dict[tuple[int, int], mdtraj.core.topology.Residue] = {}
     for number, piece in enumerate(pieces):
         for index in piece:
             atom = topology.atom(int(index))

@@ -3,7 +3,7 @@
 from mdnb.features.base import FEATURIZERS, Column, Features, Featurizer
 from mdnb.features.coordination import Coordination
 from mdnb.features.custom import featurizer
-from mdnb.features.distances import CADistances, Contacts, Distances
+from mdnb.features.distances import CAContacts, CADistances, Contacts, Distances
 from mdnb.features.engine import featurize
 from mdnb.features.hydrogen_bonds import HydrogenBonds
 from mdnb.features.internal import InternalCoordinates
@@ -22,6 +22,7 @@ __all__ = [
     "FEATURIZERS",
     "RMSD",
     "SASA",
+    "CAContacts",
     "CADistances",
     "Column",
     "ContactMap",

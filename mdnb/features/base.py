@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mdnb.errors import DataError, unknown_name
+from mdnb.features.parts import Bits, Part, columns_of, joined
 from mdnb.trajectories import Chunk, Trajectories
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Features:
     Attributes
     ----------
     values : (n_frames, *shape) float32 array
+        Of features that are kept smaller (hard contacts take a bit each) it is made when it is first asked
+        for, and kept; see `parts`.
     columns : tuple of Column
         One for each number of a frame, in the order of ``values[0].ravel()``.
     trajectory : (n_frames,) int array
@@ -71,15 +74,25 @@ class Features:
     source: Trajectories = field(repr=False)
 
     def __post_init__(self) -> None:
-        n_numbers = int(np.prod(self.values.shape[1:]))
-        if len(self.columns) != n_numbers or not len(self.trajectory) == len(self.values) == len(self.time):
+        n_numbers = sum(columns_of(part) for part in self.parts)
+        lengths = {len(part) for part in self.parts}
+        if len(self.columns) != n_numbers or not {len(self.trajectory), len(self.time)} == lengths:
             raise DataError(
-                f"{len(self.values)} frames of {n_numbers} numbers do not fit {len(self.columns)} columns, "
+                f"{len(self)} frames of {n_numbers} numbers do not fit {len(self.columns)} columns, "
                 f"{len(self.trajectory)} trajectory numbers and {len(self.time)} times"
             )
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.parts[0])
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The numbers as they are kept, side by side: an array, or `Bits` of hard contacts and arrays of the others.
+
+        Once somebody asked for `values`, that one array.
+        """
+        given = vars(self)["values"]
+        return given if isinstance(given, tuple) else (given,)
 
     @property
     def topology(self) -> mdtraj.Topology:
@@ -89,7 +102,7 @@ class Features:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one frame."""
-        return tuple(self.values.shape[1:])
+        return tuple(self.parts[0].shape[1:]) if len(self.parts) == 1 else (len(self.columns),)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,17 +123,23 @@ class Features:
         """
         if name not in self.names:
             raise unknown_name("column", name, self.names)
-        return self.flat()[:, self.names.index(name)]
+        place = self.names.index(name)
+        for part in self.parts:
+            if place < columns_of(part):
+                break
+            place -= columns_of(part)
+        return part.column(place) if isinstance(part, Bits) else part.reshape(len(part), -1)[:, place]
 
     def of_trajectories(self, chosen: Sequence[int]) -> Features:
         """Return the features of some trajectories only; their numbers and frame order stay."""
         mask = np.isin(self.trajectory, chosen)
         if not mask.any():
             raise DataError(f"there are no frames of the trajectories {list(chosen)}")
-        return replace(self, values=self.values[mask], trajectory=self.trajectory[mask], time=self.time[mask])
+        values: Any = tuple(part[mask] for part in self.parts)
+        return replace(self, values=values, trajectory=self.trajectory[mask], time=self.time[mask])
 
     def _headline(self) -> str:
-        size = self.values.nbytes / 1e6
+        size = sum(part.nbytes for part in self.parts) / 1e6
         return (
             f"{len(self):,} frames x {' x '.join(map(str, self.shape))} ({', '.join(self.axes)}) from "
             f"{', '.join(self.featurizers)}; {size:.1f} MB"
@@ -130,6 +149,25 @@ class Features:
         units = sorted({column.unit or "1" for column in self.columns})
         shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
         return f"Features: {self._headline()}\n  units {', '.join(units)}; columns {shown}"
+
+
+class _Values:
+    """What `Features.values` is: an array, made of its parts when it is first asked for."""
+
+    def __set__(self, features: Features, given: np.ndarray | tuple[Part, ...]) -> None:
+        alone = isinstance(given, tuple) and len(given) == 1 and isinstance(given[0], np.ndarray)
+        vars(features)["values"] = given[0] if alone else given
+
+    def __get__(self, features: Features | None, owner: type) -> Any:
+        if features is None:
+            return self
+        if isinstance(vars(features)["values"], tuple):
+            vars(features)["values"] = joined(features.parts)
+        return vars(features)["values"]
+
+
+# After the dataclass was made, which would take it for the default of the field.
+Features.values = _Values()  # type: ignore[assignment]
 
 
 class Featurizer(ABC):
@@ -146,6 +184,8 @@ class Featurizer(ABC):
     axes: tuple[str, ...] = ("feature",)
     #: Which frame over all trajectories `prepare` is given as the reference.
     reference_frame: int = 0
+    #: Whether all its numbers are 0 or 1: they are then kept as bits, and `fill` gets a table of uint8.
+    binary: bool = False
 
     def __init_subclass__(cls) -> None:
         if cls.name:

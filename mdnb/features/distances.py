@@ -31,6 +31,8 @@ class Distances(Featurizer):
 
     name = "distances"
     needed = "it needs at least two selected atoms that far apart"
+    #: The names of columns begin with it.
+    what, unit = "distance", "nm"
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class Distances(Featurizer):
         columns, label = [], atom_labels(topology)
         for i, j in self._indices.tolist():
             name = f"{label[i]} {label[j]}"
-            columns.append(Column(f"distance {name}", "nm", (i, j), name))
+            columns.append(Column(f"{self.what} {name}", self.unit, (i, j), name))
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
@@ -111,13 +113,49 @@ class CADistances(Distances):
 
     def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
         atoms = [topology.atom(int(index)) for index in topology.select("name CA")]
-        pairs = [
-            (a.index, b.index)
-            for k, a in enumerate(atoms)
-            for b in atoms[k + 1 :]
-            if a.residue.chain != b.residue.chain or b.residue.index - a.residue.index >= self.min_residues
-        ]
-        return np.array(pairs, int).reshape(-1, 2)
+        indices, residues, chains = (
+            np.array([(atom.index, atom.residue.index, atom.residue.chain.index) for atom in atoms], int)
+            .reshape(-1, 3)
+            .T
+        )
+        first, second = np.triu_indices(len(atoms), 1)
+        apart = residues[second] - residues[first] >= self.min_residues
+        kept = apart | (chains[first] != chains[second])
+        return np.stack([indices[first[kept]], indices[second[kept]]], axis=1)
+
+
+class CAContacts(CADistances):
+    """Contacts between the C-alpha atoms of residues at least `min_residues` apart: 1 below the cutoff, else 0.
+
+    Parameters
+    ----------
+    cutoff : float
+        In nm.
+    min_residues : int
+        Smallest separation along the chain.
+    """
+
+    name = "ca-contacts"
+    what, unit = "contact", ""
+    binary = True
+
+    def __init__(self, cutoff: float = 0.8, min_residues: int = 3) -> None:
+        super().__init__(min_residues)
+        check_switch(cutoff, 0)
+        self.cutoff = cutoff
+
+    def compute(self, chunk: Chunk) -> np.ndarray:
+        """Return (n_frames, n_pairs) of 0 and 1."""
+        return np.asarray(super().compute(chunk) < np.float32(self.cutoff), np.uint8)
+
+    def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        """Write the contacts into their columns of a table of uint8."""
+        if chunk.box is not None or self._runs is None:
+            out[:, column : column + len(self.columns)] = self.compute(chunk)
+        else:
+            from mdnb.features.kernels import run_contacts, smallest_square_beyond
+
+            run_contacts(chunk.positions, *self._runs, smallest_square_beyond(self.cutoff), out, column)
 
 
 class Contacts(Featurizer):
@@ -143,6 +181,7 @@ class Contacts(Featurizer):
     def __init__(self, cutoff: float = 0.45, width: float = 0.03, min_residues: int = 3) -> None:
         check_switch(cutoff, width)
         self.cutoff, self.width, self.min_residues = cutoff, width, min_residues
+        self.binary = width == 0
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return one column for each pair of residues."""

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features, Featurizer, make_featurizer
+from mdnb.features.cluster import check_client, on_cluster
 from mdnb.features.identity import describe_source
+from mdnb.features.parts import refuse_too_large
 from mdnb.features.passes import announce_compilation, in_order, n_workers
 from mdnb.features.store import FeatureStore, cache_folder
+from mdnb.features.work import Block, Work, Writing
 from mdnb.loading import load
 from mdnb.progress import progress_bar
-from mdnb.trajectories import Chunk, Trajectories
+from mdnb.trajectories import Trajectories
 
 __all__ = ["featurize"]
-
-#: The trajectory, start and stop of a block of frames.
-_Block = tuple[int, int, int]
 
 
 def featurize(
@@ -31,6 +32,7 @@ def featurize(
     chunk_size: int | None = None,
     n_jobs: int = 1,
     cache: bool | str | os.PathLike[str] = False,
+    client: Any = None,
 ) -> Features:
     """Compute features of every frame in one pass.
 
@@ -51,7 +53,11 @@ def featurize(
     cache : bool or path
         Keep the features on disk, memory-mapped, and take them from there when the same is asked again:
         of the same files, unchanged, with the same settings. True for the user's cache folder (or that
-        of the environment variable ``MDNB_CACHE``), or a folder. An interrupted run is continued.
+        of the environment variable ``MDNB_CACHE``), or a folder. An interrupted run is continued. The stores
+        that were not used for longest are deleted when together they take more than ``MDNB_CACHE_LIMIT`` GB.
+    client : distributed.Client, optional
+        The workers of a Dask cluster compute, the same result bit for bit. They have to see the files under
+        the same paths, and with `cache` the store's folder, which they then write themselves.
 
     Returns
     -------
@@ -64,6 +70,8 @@ def featurize(
     DataError
         When the topology has nothing of what was asked, the files lack velocities or forces, or the
         features cannot be cached or do not fit into memory.
+    MissingDependencyError
+        When a client is given and Dask is not installed.
     """
     if not isinstance(trajectories, Trajectories):
         trajectories = load(trajectories)
@@ -71,6 +79,8 @@ def featurize(
     if not asked:
         raise DataError("no features were asked for; try 'torsions'")
     n_jobs = n_workers(n_jobs)
+    if client is not None:
+        check_client(client, n_jobs)
     makers = [make_featurizer(one) for one in asked]
     reference = trajectories.frames(0).xyz[0]
     for maker in makers:
@@ -78,11 +88,14 @@ def featurize(
         maker.prepare(trajectories.topology, trajectories.frames(chosen).xyz[0] if chosen else reference)
     columns = tuple(column for maker in makers for column in maker.columns)
     _refuse_duplicates(columns)
-    compute = _Pass(trajectories, makers, len(columns), chunk_size, n_jobs)
-    values, time = compute.in_memory() if cache is False else compute.on_disk(cache)
+    compute = _Pass(trajectories, makers, chunk_size, n_jobs, client)
+    tables, time = compute.in_memory() if cache is False else compute.on_disk(cache)
     alone = makers[0] if len(makers) == 1 else None
+    values: Any = compute.work.parts(tables)
+    if len(values) == 1 and isinstance(values[0], np.ndarray):
+        values = values[0].reshape(-1, *(alone.shape if alone else (len(columns),)))
     return Features(
-        values=values.reshape(-1, *(alone.shape if alone else (len(columns),))),
+        values=values,
         columns=columns,
         trajectory=np.repeat(np.arange(len(trajectories), dtype=np.int32), trajectories.lengths),
         time=time,
@@ -99,85 +112,76 @@ class _Pass:
         self,
         trajectories: Trajectories,
         makers: Sequence[Featurizer],
-        n_columns: int,
         chunk_size: int | None,
         n_jobs: int,
+        client: Any = None,
     ) -> None:
-        self.trajectories, self.makers, self.n_columns, self.n_jobs = trajectories, makers, n_columns, n_jobs
-        needs = frozenset().union(*(maker.needs for maker in makers))
-        self.wishes = ("velocities" in needs, "forces" in needs)
-        trajectories.require(*self.wishes)
-        self.blocks = list(trajectories.blocks(chunk_size, 4 * n_columns))
+        self.work = Work(trajectories, makers)
+        self.trajectories, self.makers, self.n_jobs, self.client = trajectories, makers, n_jobs, client
+        trajectories.require(*self.work.wishes)
+        self.blocks = list(trajectories.blocks(chunk_size, self.work.row_bytes))
+        self._firsts = [0, *accumulate(trajectories.lengths)]
 
-    def compute(self, chunk: Chunk, out: np.ndarray) -> None:
-        """Fill `out` (n_frames, n_columns)."""
-        column = 0
-        for maker in self.makers:
-            maker.fill(chunk, out, column)
-            column += len(maker.columns)
-
-    def run(self, blocks: Sequence[_Block], work: Callable[[_Block], Any], note: Callable[[Any], None]) -> None:
+    def run(self, blocks: Sequence[Block], work: Callable[[Block], Any], note: Callable[[Any], None]) -> None:
         """Call `work` on each block, by several threads, and `note` on what it returns, in order."""
+        if self.client is not None and len(blocks) > 1:
+            in_turns = on_cluster(self.client, work, blocks)
+        else:
+            in_turns = in_order(work, blocks, self.n_jobs)
         n_frames, left = self.trajectories.n_frames, sum(stop - start for _, start, stop in blocks)
         with (
             progress_bar(total=n_frames, description="featurize", unit=" frames", initial=n_frames - left) as bar,
             announce_compilation(bar),
-            closing(in_order(work, blocks, self.n_jobs)) as results,  # on Ctrl-C no further block is begun
+            closing(in_turns) as results,  # on Ctrl-C no further block is begun
         ):
             for (_, start, stop), result in zip(blocks, results, strict=True):
                 note(result)
                 bar.update(stop - start)
 
-    def in_memory(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return values and times."""
+    def in_memory(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the tables of the values, and times."""
         n_frames = self.trajectories.n_frames
-        _refuse_too_large(n_frames * self.n_columns * 4)
-        values, time = np.empty((n_frames, self.n_columns), np.float32), np.empty(n_frames)
+        refuse_too_large(n_frames * self.work.row_bytes, "keep them on disk with cache=True, or ask for fewer")
+        tables, time = self.work.empty(n_frames), np.empty(n_frames)
 
-        def work(block: _Block) -> None:
-            chunk = self.trajectories.read(*block, *self.wishes)
-            rows = slice(chunk.start, chunk.start + len(chunk.time))
-            self.compute(chunk, values[rows])
-            time[rows] = chunk.time
+        def here(block: Block) -> None:
+            rows = self.rows(block)
+            self.work.compute(block, [table[slice(*rows)] for table in tables], time[slice(*rows)])
 
-        self.run(self.blocks, work, lambda _: None)
-        return values, time
+        def take(result: tuple[Block, list[np.ndarray], np.ndarray]) -> None:
+            rows = slice(*self.rows(result[0]))
+            for table, values in zip(tables, result[1], strict=True):
+                table[rows] = values
+            time[rows] = result[2]
 
-    def on_disk(self, cache: bool | str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return values and times of a store, which is made where there is none."""
+        if self.client is None:
+            self.run(self.blocks, here, lambda _: None)
+        else:
+            self.run(self.blocks, self.work, take)
+        return tables, time
+
+    def rows(self, block: Block) -> tuple[int, int]:
+        """Return the first row of a block and the one behind its last, over all trajectories."""
+        first = self._firsts[block[0]]
+        return first + block[1], first + block[2]
+
+    def on_disk(self, cache: bool | str | os.PathLike[str]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the tables of the values, and times, of a store, which is made where there is none."""
         recipe = describe_source(self.trajectories, self.makers)
         names = [column.name for maker in self.makers for column in maker.columns]
-        store = FeatureStore(cache_folder(cache), recipe, self.trajectories.n_frames, self.n_columns, names)
-        firsts = np.concatenate([[0], np.cumsum(self.trajectories.lengths)]).tolist()
-        rows = {block: (firsts[block[0]] + block[1], firsts[block[0]] + block[2]) for block in self.blocks}
-
-        def work(block: _Block) -> tuple[_Block, str]:
-            chunk = self.trajectories.read(*block, *self.wishes)
-            values = np.empty((len(chunk.time), self.n_columns), np.float32)
-            self.compute(chunk, values)
-            return block, store.write(chunk.start, values, chunk.time)
-
+        store = FeatureStore(cache_folder(cache), recipe, self.trajectories.n_frames, self.work.layout, names)
+        rows = {block: self.rows(block) for block in self.blocks}
         with store.locked():
             found = store.open(self.n_jobs)
             if found is not None:
                 return found
             done = store.begin(rows.values(), self.n_jobs)
             left = [block for block in self.blocks if rows[block] not in done]
-            self.run(left, work, lambda written: store.done(rows[written[0]], written[1]))
+            self.run(left, Writing(self.work, store), lambda written: store.done(*written))
             if describe_source(self.trajectories, self.makers) != recipe:
                 raise DataError("a trajectory was changed while it was read; open it again when it is complete")
             store.finish()
             return store.open_unchecked()
-
-
-def _refuse_too_large(n_bytes: int) -> None:
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if n_bytes > memory:
-            raise DataError(
-                f"the features need {n_bytes / 1e9:.1f} GB, this machine has {memory / 1e9:.1f} GB of memory; "
-                "keep them on disk with cache=True, or ask for fewer"
-            )
 
 
 def _refuse_duplicates(columns: Sequence[Column]) -> None:

@@ -38,7 +38,8 @@ class RMSD(Featurizer):
 
     References
     ----------
-    Kabsch, Acta Cryst. A 34, 827 (1978), https://doi.org/10.1107/S0567739478001680
+    Kabsch, Acta Cryst. A 34, 827 (1978), https://doi.org/10.1107/S0567739478001680; Theobald, Acta Cryst. A 61, 478
+    (2005), https://doi.org/10.1107/S0108767305015266
     """
 
     name = "rmsd"
@@ -70,19 +71,32 @@ class RMSD(Featurizer):
         """Return (n_frames, 1) in nm."""
         if self.align is not None:
             return self._after_alignment(chunk)
+        values = np.empty((len(chunk.positions), 1), np.float32)
+        self.fill(chunk, values, 0)
+        return values
+
+    def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        """Write the RMSD into its column of a table."""
+        if self.align is not None:
+            super().fill(chunk, out, column)
+            return
+        from mdnb.features.kernels import superposed_rmsd
+
+        superposed_rmsd(chunk.positions, self._atoms, self._reference, out, column)
+        left = np.flatnonzero(out[:, column] < 0)
+        if len(left):
+            out[left, column] = self._by_singular_values(chunk.positions[left])
+
+    def _by_singular_values(self, positions: np.ndarray) -> np.ndarray:
+        """Return the RMSD of frames whose best superposition is not the only one, such as atoms on a line."""
         from mdnb.features.structure_kernels import covariances
 
-        n_frames = len(chunk.positions)
-        matrices, squares = np.empty((n_frames, 3, 3)), np.empty(n_frames)
-        covariances(chunk.positions, self._atoms, self._reference, matrices, squares)
-        result = np.full((n_frames, 1), np.nan)
-        finite = np.isfinite(squares)
-        matrices = matrices[finite]
+        matrices, squares = np.empty((len(positions), 3, 3)), np.empty(len(positions))
+        covariances(positions, self._atoms, self._reference, matrices, squares)
         singular = np.linalg.svd(matrices, compute_uv=False)
         overlap = singular[:, 0] + singular[:, 1] + np.sign(np.linalg.det(matrices)) * singular[:, 2]
-        square = squares[finite] + (self._reference**2).sum() - 2 * overlap
-        result[finite, 0] = np.sqrt(np.maximum(square, 0) / len(self._atoms))
-        return result
+        square = squares + (self._reference**2).sum() - 2 * overlap
+        return np.sqrt(np.maximum(square, 0) / len(self._atoms))
 
     def _after_alignment(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, 1) in nm, superposed by other atoms."""

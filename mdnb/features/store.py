@@ -1,7 +1,8 @@
 """Features kept on disk: a folder each with the numbers, memory-mapped, and a JSON header; checked when opened.
 
-``<key>/values.npy`` holds (n_frames, n_columns) float32, ``time.npy`` the times; ``blocks.jsonl`` names the
-SHA-256 of each block of rows, and ``header.json`` that of `blocks.jsonl`. While it is written the folder is
+``<key>/values.npy`` holds (n_frames, n_columns) float32, ``time.npy`` the times; where features are of several
+types (hard contacts are bits), ``values-1.npy`` and so on hold the next ones. ``blocks.jsonl`` names the SHA-256 of
+each block of rows, and ``header.json`` that of `blocks.jsonl`. While it is written the folder is
 called ``<key>.partial``; it is never read as a store, but the next run takes over its finished blocks.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -27,7 +29,7 @@ from mdnb.features.passes import in_order
 __all__ = ["FeatureStore", "cache_folder"]
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 1
+_FORMAT = 2
 _Block = tuple[int, int]
 
 
@@ -51,18 +53,31 @@ class FeatureStore:
         Where stores lie.
     recipe : mapping
         What JSON can hold.
-    n_frames, n_columns : int
+    n_frames : int
+    layout : sequence of (str, int)
+        The tables: their type as numpy writes it, and how many columns.
     names : sequence of str
         Of the columns, for people who read the header.
     """
 
     def __init__(
-        self, folder: Path, recipe: Mapping[str, Any], n_frames: int, n_columns: int, names: Sequence[str] = ()
+        self,
+        folder: Path,
+        recipe: Mapping[str, Any],
+        n_frames: int,
+        layout: Sequence[tuple[str, int]],
+        names: Sequence[str] = (),
     ) -> None:
         self.recipe = json.loads(json.dumps({"format": _FORMAT, **recipe}))
         self.path = folder / key_of(self.recipe)
         self._partial = self.path.with_name(self.path.name + ".partial")
-        self._shape, self._names = (n_frames, n_columns), list(names)
+        self._n_frames, self._names = n_frames, list(names)
+        #: Name of each file -> type and shape of its array; the times are the last.
+        self._arrays: dict[str, tuple[str, tuple[int, ...]]] = {
+            f"values-{number}" if number else "values": (dtype, (n_frames, width))
+            for number, (dtype, width) in enumerate(layout)
+        }
+        self._arrays["time"] = ("<f8", (n_frames,))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,8 +101,8 @@ class FeatureStore:
                     raise self._unusable(error) from error
             yield
 
-    def open(self, n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return values, memory-mapped, and times; None where there is no store or it is damaged.
+    def open(self, n_jobs: int = 1) -> tuple[list[np.ndarray], np.ndarray] | None:
+        """Return the tables of the values, memory-mapped, and times; None where there is no store or it is damaged.
 
         A damaged one is set aside, so that its intact blocks are taken over by `begin`.
         """
@@ -101,10 +116,13 @@ class FeatureStore:
             return None
         return self.open_unchecked()
 
-    def open_unchecked(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return values, memory-mapped, and times of the store that was just written."""
+    def open_unchecked(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the tables of the values, memory-mapped, and times of the store that was just written."""
         # Copy on write: whoever changes the array changes neither the file nor the next reader's numbers.
-        return np.load(self.path / "values.npy", mmap_mode="c"), np.load(self.path / "time.npy")
+        *tables, time = self._arrays
+        return [np.load(self.path / f"{name}.npy", mmap_mode="c") for name in tables], np.load(
+            self.path / f"{time}.npy"
+        )
 
     def _wrong(self, n_jobs: int) -> str:
         """Return what is wrong with the store, or nothing."""
@@ -118,14 +136,14 @@ class FeatureStore:
         if header.get("sha256") != hashlib.sha256(listed).hexdigest():
             return "the list of its blocks was changed"
         blocks = self._listed(self.path)
-        if sum(stop - start for start, stop in blocks) != self._shape[0]:
+        if sum(stop - start for start, stop in blocks) != self._n_frames:
             return "blocks are missing"
         bad = sum(1 for block in self._intact(self.path, blocks, n_jobs) if block is None)
         return f"{bad} of {len(blocks)} blocks are not what was written" if bad else ""
 
     def begin(self, blocks: Iterable[_Block], n_jobs: int = 1) -> set[_Block]:
         """Make the files to write into, and return those of the blocks that an earlier run has left intact."""
-        needed = self._shape[0] * (self._shape[1] * 4 + 8)
+        needed = sum(np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in self._arrays.values())
         wanted, noted = set(blocks), self._listed(self._partial)
         listed = {block: digest for block, digest in noted.items() if block in wanted}
         intact = {block for block in self._intact(self._partial, listed, n_jobs) if block is not None}
@@ -138,23 +156,27 @@ class FeatureStore:
                     "delete what is in there, or give another folder as cache or in MDNB_CACHE"
                 )
             self._partial.mkdir()
-            for name, shape, dtype in (("values", self._shape, "<f4"), ("time", self._shape[:1], "<f8")):
+            for name, (dtype, shape) in self._arrays.items():
                 np.lib.format.open_memmap(self._partial / f"{name}.npy", "w+", np.dtype(dtype), shape)
         lines = [self._line(block, listed[block]) for block in sorted(intact)]
         (self._partial / "blocks.jsonl").write_text("".join(lines), encoding="utf-8")
         return intact
 
-    def write(self, start: int, values: np.ndarray, time: np.ndarray) -> str:
-        """Write some rows and return their hash; several threads may do so at once."""
-        rows, times = np.ascontiguousarray(values, "<f4"), np.ascontiguousarray(time, "<f8")
-        for name, array in (("values", rows), ("time", times)):
+    def write(self, start: int, tables: Sequence[np.ndarray], time: np.ndarray) -> str:
+        """Write some rows and return their hash; several threads or processes may do so at once."""
+        written = []
+        for (name, (dtype, _)), given in zip(self._arrays.items(), (*tables, time), strict=True):
+            array = np.ascontiguousarray(given, dtype)
             path = self._partial / f"{name}.npy"
             row_bytes = array.nbytes // len(array)
-            with path.open("r+b") as file:
-                offset = path.stat().st_size - self._shape[0] * row_bytes  # behind the array's own header
+            with path.open("r+b", buffering=0) as file:
+                offset = path.stat().st_size - self._n_frames * row_bytes  # behind the array's own header
                 file.seek(offset + start * row_bytes)
-                file.write(array.data)
-        return _hash(rows, times)
+                left = array.data.cast("B")
+                while left:
+                    left = left[file.write(left) :]
+            written.append(array)
+        return _hash(*written)
 
     def done(self, block: _Block, digest: str) -> None:
         """Note that a block is written."""
@@ -165,7 +187,7 @@ class FeatureStore:
         """Give the store its name."""
         listed = (self._partial / "blocks.jsonl").read_bytes()
         header = {
-            "recipe": self.recipe, "shape": self._shape, "dtype": "<f4", "columns": self._names,
+            "recipe": self.recipe, "arrays": self._arrays, "columns": self._names,
             "sha256": hashlib.sha256(listed).hexdigest(),
         }  # fmt: skip
         (self._partial / "header.json").write_text(json.dumps(header, indent=1), encoding="utf-8")
@@ -195,27 +217,27 @@ class FeatureStore:
         """Yield each block whose rows in `folder` have its hash, None for each of the others."""
         if not blocks:
             return
-        n_frames, n_columns = self._shape
-        expected = {"values": n_frames * n_columns * 4, "time": n_frames * 8}
+        offsets, row_bytes = {}, {}
         try:
-            offsets = {name: (folder / f"{name}.npy").stat().st_size - size for name, size in expected.items()}
-            for name, dtype, shape in (("values", "<f4", self._shape), ("time", "<f8", self._shape[:1])):
+            for name, (dtype, shape) in self._arrays.items():
                 array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
                 if array.dtype != np.dtype(dtype) or array.shape != shape:
                     raise ValueError(f"{name}.npy holds something else")
+                row_bytes[name] = array.nbytes // self._n_frames
+                offsets[name] = (folder / f"{name}.npy").stat().st_size - array.nbytes
         except (OSError, ValueError):
             yield from (None for _ in blocks)
             return
 
         def check(block: _Block) -> _Block | None:
             start, stop = block
-            if not 0 <= start < stop <= n_frames:
+            if not 0 <= start < stop <= self._n_frames:
                 return None
             arrays = []
-            for name, row_bytes in (("values", 4 * n_columns), ("time", 8)):
+            for name, offset in offsets.items():
                 with (folder / f"{name}.npy").open("rb") as file:
-                    file.seek(offsets[name] + start * row_bytes)
-                    arrays.append(np.frombuffer(file.read((stop - start) * row_bytes), np.uint8))
+                    file.seek(offset + start * row_bytes[name])
+                    arrays.append(np.frombuffer(file.read((stop - start) * row_bytes[name]), np.uint8))
             return block if _hash(*arrays) == blocks[block] else None
 
         yield from in_order(check, blocks, n_jobs)

@@ -69,10 +69,8 @@ class Torsions(Featurizer):
         import mdtraj
 
         if chunk.box is None and self.representation == "sincos":
-            from mdnb.features.kernels import torsions_sincos
-
             values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
-            torsions_sincos(chunk.positions, self._indices, values)
+            self.fill(chunk, values, 0)
             return values
         if chunk.box is None:
             return mdtraj.compute_dihedrals(as_mdtraj(chunk, self._topology), self._indices, periodic=False)
@@ -82,3 +80,12 @@ class Torsions(Featurizer):
         values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
         image_torsions(chunk.positions, self._indices, describe_boxes(chunk.box), values)
         return np.arctan2(values[:, ::2], values[:, 1::2]) if self.representation == "angle" else values
+
+    def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        """Write the sines and cosines into their columns of a table."""
+        if chunk.box is not None or self.representation != "sincos":
+            super().fill(chunk, out, column)
+        else:
+            from mdnb.features.kernels import torsions_sincos
+
+            torsions_sincos(chunk.positions, self._indices, out, column)

@@ -13,10 +13,13 @@ from numba.extending import intrinsic
 
 __all__ = ["bit_length", "high_product", "load_64", "reversed_bytes"]
 
+#: numba's decorator; its results are called without the first argument, of which mypy is told nothing.
+_compiled: Any = intrinsic
+
 _BYTE, _WORD, _WIDE = ir.IntType(8), ir.IntType(64), ir.IntType(128)
 
 
-@intrinsic
+@_compiled
 def load_64(typing: Any, data: Any, byte: Any) -> Any:
     """Return the eight bytes of a uint8 array from `byte` (uint64) on as a number, the first one highest.
 
@@ -33,7 +36,7 @@ def load_64(typing: Any, data: Any, byte: Any) -> Any:
     return types.uint64(data, types.uint64), generate
 
 
-@intrinsic
+@_compiled
 def reversed_bytes(typing: Any, value: Any) -> Any:
     """Return the eight bytes of a uint64 in the opposite order."""
 
@@ -43,7 +46,7 @@ def reversed_bytes(typing: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic
+@_compiled
 def bit_length(typing: Any, value: Any) -> Any:
     """Return the number of bits of a uint64 without its leading zeros; 0 of 0."""
 
@@ -53,7 +56,7 @@ def bit_length(typing: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic
+@_compiled
 def high_product(typing: Any, a: Any, b: Any) -> Any:
     """Return the upper 64 bits of the product of two uint64."""
 

@@ -75,7 +75,7 @@ def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, out, first, spill
     half = np.int64(size >> _1)
     bit, end = np.uint64(start) * _8, np.uint64(start + n_bytes) * _8
     count = np.int64(0)  # of small differences after each full field; stays until it is told anew
-    atom = 0
+    atom = np.int64(0)
     while atom < n_wanted:
         if bit >= end:
             return 3

@@ -74,12 +74,14 @@ class DCDFile(TrajectoryFile):
     ) -> Frames:
         """Return the frames ``start:stop:stride`` of the chosen atoms."""
         size = self._frame_bytes
-        raw = np.zeros((len(range(start, stop, stride)), size), np.uint8)
+        raw = np.empty((len(range(start, stop, stride)), size), np.uint8)
         with self.path.open("rb") as file:
             # Successive frames are read at once, scattered ones one by one.
             for row, frame in enumerate(range(start, stop, stride) if stride > 1 else [start]):
                 file.seek(self._first + frame * size)
-                file.readinto(raw[row].data if stride > 1 else raw.data)
+                wanted = (raw[row] if stride > 1 else raw).reshape(-1)
+                if file.readinto(wanted.data) != len(wanted):
+                    raise self.error(f"frame {frame} ends too soon; was the file changed since it was opened?")
         time = np.full(len(raw), np.nan)
         n_atoms = self.n_atoms if atom_indices is None else len(atom_indices)
         positions = np.empty((len(raw), n_atoms, 3), np.float32)
@@ -90,9 +92,10 @@ class DCDFile(TrajectoryFile):
             if not (raw[:, begin : begin + 4] == mark).all():
                 bad = int(np.flatnonzero((raw[:, begin : begin + 4] != mark).any(1))[0]) * stride + start
                 raise self.error(f"frame {bad} does not lie where it should; the file is damaged")
-            values = np.ascontiguousarray(raw[:, begin + 4 : begin + 4 + axis]).view(f"{self._order}f4")
-            positions[:, :, dimension] = values if atom_indices is None else values[:, atom_indices]
-        positions *= np.float32(0.1)
+            values = raw[:, begin + 4 : begin + 4 + axis].view(f"{self._order}f4")
+            if atom_indices is not None:
+                values = values[:, atom_indices]
+            np.multiply(values, np.float32(0.1), out=positions[:, :, dimension])
         return Frames(positions, time, box=self._box(raw))
 
     def _box(self, raw: np.ndarray) -> np.ndarray | None:

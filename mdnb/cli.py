@@ -59,9 +59,11 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure mdnb beside other libraries on this machine")
     kinds = bench.add_subparsers(required=True, metavar="WHAT")
-    features = kinds.add_parser("features", help="read and featurize beside mdtraj and MDAnalysis; some minutes, 3 GB")
+    features = kinds.add_parser(
+        "features", help="read and featurize beside mdtraj and MDAnalysis; some minutes, 4 GB of disk"
+    )
     for name, default, what in (
-        ("--frames", 20_000, "frames of 3,320 atoms"),
+        ("--frames", 20_000, "frames of 3,341 atoms"),
         ("--small-frames", 250_000, "frames of 22 atoms"),
         ("--rounds", 3, "runs of each contender"),
     ):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -15,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from mdnb.bench.contenders import decoders, featurizers, has_mdanalysis, our_features
-from mdnb.bench.systems import write_protein, write_small
+from mdnb.bench.contenders import Table, decoders, featurizers, has_mdanalysis, our_features, ours
+from mdnb.bench.processes import in_process
+from mdnb.bench.systems import other_formats, repeated, write_protein, write_small
 from mdnb.errors import DataError
 from mdnb.progress import progress_bar
 
-__all__ = ["bench_features", "peak_memory"]
+__all__ = ["bench_features"]
 
 #: Seconds after which one contender is not run again.
-_ENOUGH = 20.0
+_ENOUGH = 60.0
 
 
 def bench_features(n_frames: int = 20_000, n_small: int = 250_000, rounds: int = 3) -> str:
@@ -32,7 +31,7 @@ def bench_features(n_frames: int = 20_000, n_small: int = 250_000, rounds: int =
     Parameters
     ----------
     n_frames : int
-        Of 3,320 atoms.
+        Of 3,341 atoms.
     n_small : int
         Frames of 22 atoms.
     rounds : int
@@ -48,24 +47,33 @@ def bench_features(n_frames: int = 20_000, n_small: int = 250_000, rounds: int =
             f"got {n_frames} and {n_small} frames in {rounds} rounds: expected at least 8 frames and 1 round"
         )
     with tempfile.TemporaryDirectory(prefix="mdnb-bench-") as name:
-        folder = Path(name)
-        protein, small = write_protein(folder, n_frames), write_small(folder, n_small)
-        parts = [f"Medians of {rounds} rounds in turns, {os.cpu_count()} cores; ratio: how many times mdnb's time."]
-        if not has_mdanalysis():
-            parts.append("MDAnalysis is not installed and left out.")
-        for (xtc, pdb), count in ((protein, n_frames), (small, n_small)):
-            times, _ = _in_turns(decoders(xtc, pdb), rounds, "decode")
-            parts.append(_table(f"XTC decoding, {_size(xtc, pdb, count)}", times, count))
-        contenders = featurizers(*protein)
-        _warm_up(*protein)
-        table_bytes = 4 * n_frames * sum(_columns(protein[1]))
-        times, difference = _in_turns(contenders, rounds, "end to end", table_bytes)
-        sines, distances, _ = _columns(protein[1])
-        what = f"{sines:,} sines and cosines, {distances:,} CA distances, RMSD"
-        parts.append(_table(f"File to features, {_size(*protein, n_frames)}: {what}", times, n_frames))
-        parts.append(f"Largest difference between the tables: {difference:.1e} (first rows, nm or pure number)")
-        parts.append(_store(folder, protein, n_frames))
-    return "\n\n".join(parts)
+        return "\n\n".join(_sections(Path(name), n_frames, n_small, rounds))
+
+
+def _sections(folder: Path, n_frames: int, n_small: int, rounds: int) -> Iterator[str]:
+    protein, small = write_protein(folder, n_frames), write_small(folder, n_small)
+    yield f"Medians of {rounds} rounds in turns, {os.cpu_count()} cores; ratio: how many times mdnb's time."
+    if not has_mdanalysis():
+        yield "MDAnalysis is not installed and left out."
+    for files, count in ((protein, n_frames), (small, n_small)):
+        times, _ = _in_turns(decoders(*files), rounds, "decode")
+        yield _table(f"XTC decoding, {_size(*files, count)}", times, count)
+    part = max(8, n_frames // 10)
+    for file in other_formats(*protein, part):
+        times, _ = _in_turns(decoders(file, protein[1], mdanalysis=False), max(rounds, 5), "decode")
+        yield _table(f"{file.suffix[1:].upper()} decoding, {_size(file, protein[1], part)}", times, part)
+        file.unlink()
+
+    _warm_up(*protein)
+    times, tables = _in_turns(featurizers(*protein), rounds, "end to end")
+    what = f"{tables[0][0].shape[1]} sines and cosines, {_n_contacts(protein[1]):,} CA contacts, RMSD"
+    yield _table(f"File to features, {_size(*protein, n_frames)}: {what}", times, n_frames)
+    yield _differences(tables)
+    if find_spec("distributed") is not None:
+        yield _cluster(protein, n_frames, rounds)
+    yield _growth(folder, protein, n_frames, rounds)
+    yield _store(folder, protein, n_frames)
+    yield _first_call(folder)
 
 
 def _warm_up(xtc: Path, pdb: Path) -> None:
@@ -76,97 +84,143 @@ def _warm_up(xtc: Path, pdb: Path) -> None:
 
 
 def _in_turns(
-    contenders: Mapping[str, Callable[[], Any]], rounds: int, description: str, n_bytes: int = 0
-) -> tuple[dict[str, list[float]], float]:
-    """Return the seconds of each run, and the largest difference between the first rows of what was returned.
+    contenders: Mapping[str, Callable[[], Any]], rounds: int, description: str
+) -> tuple[dict[str, list[float]], list[Table]]:
+    """Return the seconds of each run, and what each contender returned first.
 
-    Before each run `n_bytes` of memory are touched and freed: a virtual machine takes seconds to find memory
-    that nobody has used for a while, and whoever comes first would pay for all.
+    Before each run as much memory is touched and freed as the result takes: a virtual machine takes seconds to find
+    memory that nobody has used for a while, and whoever comes first would pay for all.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    rows: list[np.ndarray] = []
+    tables: dict[str, Table] = {}
+    n_bytes = 0
     with progress_bar(total=rounds * len(contenders), description=description, unit="run") as bar:
-        for number in range(rounds):
+        for _ in range(rounds):
             for name, run in contenders.items():
                 if sum(times[name]) < _ENOUGH:
                     np.empty(n_bytes, np.uint8).fill(1)
                     start = perf_counter()
                     table = run()
                     times[name].append(perf_counter() - start)
-                    if number == 0 and table is not None:
-                        rows.append(np.array(table[:500]))
+                    if table is not None:
+                        tables.setdefault(name, table)
+                        n_bytes = sum(part.nbytes for part in table)
                     del table
                 bar.update()
-    return times, max((float(np.abs(one - rows[0]).max()) for one in rows), default=0.0)
+    return times, list(tables.values())
+
+
+def _differences(tables: list[Table]) -> str:
+    """Return how far the others' numbers are from ours."""
+    sines, bits, _ = tables[0]
+    furthest = [max(float(np.abs(one[k] - tables[0][k]).max()) for one in tables) for k in (0, 2)]
+    other = [int(np.bitwise_count(one[1] ^ bits).sum(dtype=np.int64)) for one in tables]
+    return (
+        f"Largest differences between the tables, all {len(sines):,} frames: {furthest[0]:.1e} of a sine or cosine, "
+        f"{furthest[1]:.1e} nm of an RMSD, {max(other)} contacts"
+    )
+
+
+def _cluster(files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
+    """Return the table of one core and of a Dask cluster of two workers on this machine."""
+    import mdtraj
+    from distributed import Client, LocalCluster
+
+    xtc, top = files[0], mdtraj.load_topology(str(files[1]))
+    with (
+        tempfile.TemporaryDirectory(dir=xtc.parent) as folder,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=folder) as cluster,
+        Client(cluster) as client,
+    ):
+        ours(xtc, top, client=client)  # the workers import and load what was compiled
+        times, tables = _in_turns(
+            {"mdnb, 1 thread": lambda: ours(xtc, top), "mdnb, 2 workers": lambda: ours(xtc, top, client=client)},
+            max(rounds, 3),
+            "cluster",
+        )
+    same = all(one.tobytes() == other.tobytes() for one, other in zip(*tables, strict=True))
+    return _table("The same by a Dask LocalCluster of two workers", times, n_frames) + (
+        "\n  the same bits" if same else "\n  DIFFERENT bits"
+    )
+
+
+def _growth(folder: Path, files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
+    """Return the table of times over numbers of frames and of columns."""
+    import mdtraj
+
+    import mdnb
+    from mdnb.features import CADistances
+
+    xtc, pdb = files[0], mdtraj.load_topology(str(files[1]))
+    lines = ["Growth, one thread: seconds, and per million frames or per million numbers"]
+    for count in (n_frames // 4, n_frames // 2, n_frames):
+        part = write_protein(folder / f"part-{count}", count)[0] if count < n_frames else xtc
+        seconds = _median(lambda part=part: ours(part, pdb), rounds)  # type: ignore[misc]
+        lines.append(f"  {count:>9,} frames   {seconds:8.3f} s  {1e6 * seconds / count:8.1f} s")
+    frames = mdnb.load(mdnb.load(xtc, top=pdb).frames(slice(0, min(n_frames, 1000))))
+    for apart in (150, 90, 1):
+        made = mdnb.featurize(frames, CADistances(min_residues=apart))
+        seconds = _median(lambda apart=apart: mdnb.featurize(frames, CADistances(min_residues=apart)), rounds)  # type: ignore[misc]
+        n_numbers = len(made) * len(made.columns)
+        lines.append(f"  {len(made.columns):>9,} columns  {seconds:8.3f} s  {1e6 * seconds / n_numbers:8.4f} s")
+    return "\n".join(lines)
+
+
+def _median(run: Callable[[], Any], rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        start = perf_counter()
+        run()
+        times.append(perf_counter() - start)
+    return median(times)
 
 
 def _store(folder: Path, files: tuple[Path, Path], n_frames: int) -> str:
-    """Return the table of the store: time and memory for a quarter of the frames and for all."""
+    """Return the table of the store: time and memory for the frames and for ten times as many."""
     lines = ["Into a store on disk, one thread (a process each): seconds, again from it, peak memory over the start"]
-    for count in (n_frames // 4, n_frames):
+    for times in (1, 10):
         with tempfile.TemporaryDirectory(dir=folder) as cache:
-            code = "import sys; from mdnb.bench.features import peak_memory; peak_memory(*sys.argv[1:])"
-            command = [sys.executable, "-c", code, *map(str, files), cache, str(count)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise DataError(f"the measurement of memory failed: {done.stderr.strip()[-500:]}")
-            found = json.loads(done.stdout.splitlines()[-1])
+            xtc = files[0] if times == 1 else repeated(files[0], times)
+            found = in_process("peak_memory", str(xtc), str(files[1]), cache)
+            if times > 1:
+                xtc.unlink()
         memory = f"{found['peak_mb']:8.0f} MB" if found["peak_mb"] is not None else "unknown here"
+        count = times * n_frames
         lines.append(f"  {count:>9,} frames  {found['seconds']:8.2f} s  {found['again']:8.2f} s  {memory}")
     return "\n".join(lines)
 
 
-def peak_memory(xtc: str, pdb: str, cache: str, count: str) -> None:
-    """Featurize the first frames of a file into a store, in a process of its own, and write what it took as JSON."""
-    import mdnb
-
-    _warm_up(Path(xtc), Path(pdb))
-    trajectories, n_frames = mdnb.load(xtc, top=pdb), int(count)
-    if n_frames < trajectories.n_frames:  # the beginning of the file as a file
-        end = int(trajectories._files[0]._starts[n_frames])  # type: ignore[attr-defined]  # of an XTC file
-        part = Path(cache) / "part.xtc"
-        with open(xtc, "rb") as whole:
-            part.write_bytes(whole.read(end))
-        trajectories = mdnb.load(part, top=pdb)
-    before = _memory("VmRSS")
-    if before is not None:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
-    start = perf_counter()
-    mdnb.featurize(trajectories, our_features(), cache=cache)
-    seconds = perf_counter() - start
-    peak = _memory("VmHWM")
-    start = perf_counter()
-    mdnb.featurize(trajectories, our_features(), cache=cache)
-    again = perf_counter() - start
-    peak_mb = None if peak is None or before is None else max(0.0, peak - before)
-    sys.stdout.write(json.dumps({"seconds": seconds, "again": again, "peak_mb": peak_mb}) + "\n")
+def _first_call(folder: Path) -> str:
+    """Return the table of the first call in a fresh process, with compiled code on the disk and without."""
+    xtc, pdb = map(str, write_protein(folder / "few", 400))
+    lines = ["First call in a fresh process, 400 frames: what it takes longer than the second one"]
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
+        for what, environment in (
+            ("nothing compiled yet", {"NUMBA_CACHE_DIR": empty}),
+            ("compiled before", {"NUMBA_CACHE_DIR": empty}),
+        ):
+            found = in_process("first_call", xtc, pdb, **environment)
+            says = ", says that it compiles" if "compiling" in found["stderr"] else ""
+            lines.append(
+                f"  {what:<21}{found['first'] - found['second']:8.2f} s  (imports {found['imports']:.2f} s{says})"
+            )
+    return "\n".join(lines)
 
 
-def _memory(which: str) -> float | None:
-    """Return the memory (VmRSS) or its peak (VmHWM) of this process in MB; None where the system does not tell."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    line = next(line for line in status.read_text().splitlines() if line.startswith(which))
-    return int(line.split()[1]) / 1024
-
-
-def _size(xtc: Path, pdb: Path, n_frames: int) -> str:
+def _size(file: Path, pdb: Path, n_frames: int) -> str:
     import mdtraj
 
     n_atoms = mdtraj.load_topology(str(pdb)).n_atoms
-    return f"{n_frames:,} frames x {n_atoms:,} atoms, {xtc.stat().st_size / 1e6:.0f} MB"
+    return f"{n_frames:,} frames x {n_atoms:,} atoms, {file.stat().st_size / 1e6:.0f} MB"
 
 
-def _columns(pdb: Path) -> list[int]:
-    """Return how many columns each of `our_features` has."""
+def _n_contacts(pdb: Path) -> int:
     import mdtraj
 
     frame = mdtraj.load(str(pdb))
-    makers = our_features()
-    for maker in makers:
-        maker.prepare(frame.topology, frame.xyz[0])
-    return [len(maker.columns) for maker in makers]
+    contacts = our_features()[1]
+    contacts.prepare(frame.topology, frame.xyz[0])
+    return len(contacts.columns)
 
 
 def _table(title: str, times: Mapping[str, list[float]], n_frames: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["write_protein", "write_small"]
+__all__ = ["other_formats", "repeated", "write_protein", "write_small"]
 
 _NOISE = 0.01  # nm
 _BLOCK = 200
@@ -91,12 +91,33 @@ def write_small(folder: Path, n_frames: int) -> tuple[Path, Path]:
     return _write(folder / "small", shapes.topology, n_frames, lambda frame: shapes.xyz[frame % len(shapes)])
 
 
+def repeated(xtc: Path, times: int) -> Path:
+    """Write an XTC whose frames are those of another one, so many times in a row; return it."""
+    content, path = xtc.read_bytes(), xtc.with_name(f"{xtc.stem}-{times}.xtc")
+    with path.open("wb") as file:
+        for _ in range(times):
+            file.write(content)
+    return path
+
+
+def other_formats(xtc: Path, pdb: Path, n_frames: int) -> Iterator[Path]:
+    """Write the first frames as TRR, DCD and NetCDF, and return the files one after another."""
+    import mdtraj
+
+    frames = next(mdtraj.iterload(str(xtc), top=str(pdb), chunk=n_frames))
+    for suffix in ("trr", "dcd", "nc"):
+        path = xtc.with_suffix(f".{suffix}")
+        frames.save(str(path))
+        yield path
+
+
 def _write(
     stem: Path, topology: mdtraj.Topology, n_frames: int, positions: Callable[[int], np.ndarray]
 ) -> tuple[Path, Path]:
     """Write the frames, with thermal noise."""
     import mdtraj
 
+    stem.parent.mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     xtc, pdb = stem.with_suffix(".xtc"), stem.with_suffix(".pdb")
     with mdtraj.formats.XTCTrajectoryFile(str(xtc), "w") as file:

@@ -73,9 +73,9 @@ class NetCDFFile(ArrayFile):
         place = self._places[theirs]
         found = place.within(raw)[frames]
         # Times in double precision; positions as they are stored: a detour over double precision takes thrice as long.
-        values = found.astype(np.float32 if found.ndim == 3 and found.dtype.itemsize == 4 else np.float64)
-        values *= values.dtype.type(place.scale * factor)
-        return np.asarray(values)
+        kind = np.float32 if found.ndim == 3 and found.dtype.itemsize == 4 else np.float64
+        values: np.ndarray = found.astype(kind)
+        return np.multiply(values, kind(place.scale * factor), out=values)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``, ``mdnb bench``."""
+"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``, ``mdnb bench``, ``mdnb cache``."""
 
 from __future__ import annotations
 
@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         features.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
     features.set_defaults(run=_bench_features)
+
+    cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
+    cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
+    cache.set_defaults(run=_cache)
     return parser
 
 
@@ -142,6 +146,22 @@ def _lab(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "jupyterlab", *rest]
     print(f"{' '.join(command)}   (in {folder})")
     return subprocess.call(command, cwd=folder)
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from datetime import datetime
+
+    from mdnb.features.cache import stores
+    from mdnb.features.store import cache_folder
+
+    folder = cache_folder(options.dir or True)
+    held = stores(folder)
+    print(f"{folder}: {len(held)} stores, {sum(one.n_bytes for one in held) / 1e9:.2f} GB")
+    for one in held:
+        used = datetime.fromtimestamp(one.used).strftime("%Y-%m-%d %H:%M")
+        more = f" and {len(one.files) - 1} more" if len(one.files) > 1 else ""
+        print(f"  {one.path.name}  {one.n_bytes / 1e6:10,.1f} MB  {used}  {one.files[0] + more if one.files else '-'}")
+    return 0
 
 
 def _lab_folder(asked: str | None) -> Path:

@@ -1,6 +1,7 @@
 """mdnb bench: the contenders do the same work, and the tables name them."""
 
 import re
+from importlib.util import find_spec
 
 import mdtraj
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from mdnb.bench.contenders import decoders, featurizers
 from mdnb.bench.features import bench_features
-from mdnb.bench.systems import write_protein, write_small
+from mdnb.bench.systems import repeated, write_protein, write_small
 from mdnb.cli import main
 from mdnb.errors import DataError
 
@@ -16,24 +17,33 @@ from mdnb.errors import DataError
 def test_the_made_systems(tmp_path):
     xtc, pdb = write_protein(tmp_path, 30)
     frames = mdtraj.load(str(xtc), top=str(pdb))
-    assert (frames.n_frames, frames.n_atoms, frames.n_chains, frames.unitcell_lengths) == (30, 3320, 20, None)
-    centres = np.stack([frames.xyz[0, chain * 166 : (chain + 1) * 166].mean(0) for chain in range(20)])
-    apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)[np.triu_indices(20, 1)]
-    assert apart.min() > 1.5
+    assert (frames.n_frames, frames.n_atoms, frames.n_residues, frames.n_chains) == (30, 3341, 214, 1)
+    assert frames.unitcell_lengths is None
+    assert (len(mdtraj.compute_phi(frames)[0]), len(mdtraj.compute_psi(frames)[0])) == (213, 213)
+    centres = np.stack([frames.xyz[0, [a.index for a in r.atoms]].mean(0) for r in frames.topology.residues])
+    apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)[np.triu_indices(214, 1)]
+    assert apart.min() > 0.25
     assert 0.005 < np.abs(np.diff(frames.xyz, axis=0)).mean() < 1
+    assert mdtraj.load(str(repeated(xtc, 3)), top=str(pdb)).n_frames == 90
     small = mdtraj.load(*map(str, write_small(tmp_path, 12)[:1]), top=str(tmp_path / "small.pdb"))
     assert (small.n_frames, small.n_atoms) == (12, 22)
 
 
 def test_all_contenders_make_the_same_table(tmp_path):
-    files = write_protein(tmp_path, 12, n_atoms=500)
+    files = write_protein(tmp_path, 12, n_copies=4)
     tables = {name: run() for name, run in featurizers(*files).items()}
     assert set(tables) == {"mdnb, 1 thread", "mdnb, 2 threads", "mdtraj iterload", "MDAnalysis"}
-    ours = tables["mdnb, 1 thread"]
-    assert ours.shape == (12, 2 * 54 + 30 * 29 // 2 + 1)
+    sines, bits, rmsds = tables["mdnb, 1 thread"]
+    n_residues = 4 * 8 + 3
+    assert sines.shape == (12, 2 * 2 * (n_residues - 1))
+    assert bits.shape == (12, -(-n_residues * (n_residues - 1) // 2 // 8))
+    assert rmsds.shape == (12, 1)
+    assert 0.05 < np.unpackbits(bits, axis=1).mean() < 0.95
     for table in tables.values():
-        assert np.abs(table - ours).max() < 2e-4
-    assert np.array_equal(tables["mdnb, 2 threads"], ours)
+        assert np.abs(table[0] - sines).max() < 2e-4
+        assert np.abs(table[2] - rmsds).max() < 2e-5
+        assert np.bitwise_count(table[1] ^ bits).sum() <= 1
+    assert all(np.array_equal(*both) for both in zip(tables["mdnb, 2 threads"], (sines, bits, rmsds), strict=True))
     for run in decoders(*files).values():
         run()
 
@@ -42,20 +52,29 @@ def test_the_tables(capsys):
     assert main(["bench", "features", "--frames", "24", "--small-frames", "40", "--rounds", "1"]) == 0
     text = capsys.readouterr().out
     for title in (
-        "XTC decoding, 24 frames x 3,320 atoms",
+        "XTC decoding, 24 frames x 3,341 atoms",
         "XTC decoding, 40 frames x 22 atoms",
+        "TRR decoding, 8 frames",
+        "DCD decoding, 8 frames",
+        "NC decoding, 8 frames",
         "File to features, 24",
+        "First call in a fresh process",
     ):
         assert title in text
-    assert "720 sines and cosines" in text
+    assert "852 sines and cosines, 22,791 CA contacts, RMSD" in text
     rows = re.findall(r"^  (\S.*?) +([\d.]+) s +([\d,]+) frames/s +([\d.]+)  \(", text, re.M)
-    assert [row[0] for row in rows] == [
-        *["mdnb", "mdtraj iterload", "MDAnalysis"] * 2,
-        *["mdnb, 1 thread", "mdnb, 2 threads", "mdtraj iterload", "MDAnalysis"],
-    ]
-    assert rows[0][3] == rows[3][3] == rows[6][3] == "1.00"
-    assert re.search(r"^ +6 frames .* (MB|unknown here)$", text, re.M)
+    decoding, both = ["mdnb", "mdtraj iterload", "MDAnalysis"] * 2, ["mdnb", "mdtraj iterload"] * 3
+    features = ["mdnb, 1 thread", "mdnb, 2 threads", "mdtraj iterload", "MDAnalysis"]
+    assert [row[0] for row in rows][:16] == [*decoding, *both, *features]
+    if find_spec("distributed"):
+        assert "the same bits" in text
+    assert re.search(r"all 24 frames: .* of a sine or cosine, .* nm of an RMSD, \d+ contacts", text)
+    for row in ("6 frames", "12 frames", "24 frames", "2,080 columns", "22,791 columns"):
+        assert re.search(rf"^ +{row} +[\d.]+ s +[\d.]+ s$", text, re.M)
     assert re.search(r"^ +24 frames .* (MB|unknown here)$", text, re.M)
+    assert re.search(r"^ +240 frames .* (MB|unknown here)$", text, re.M)
+    assert re.search(r"^  nothing compiled yet +[\d.]+ s +\(imports .*, says that it compiles\)$", text, re.M)
+    assert re.search(r"^  compiled before +-?[\d.]+ s +\(imports [\d.]+ s\)$", text, re.M)
 
 
 def test_too_little_to_measure():

@@ -4,12 +4,15 @@ import struct
 
 import mdtraj
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
 from writers import everything
 
 import mdnb
+from mdnb.formats.xtc_decoder import WRONG, decode_frames
+from mdnb.formats.xtc_fields import decode_any
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,3 +77,52 @@ def test_the_layout_for_very_many_atoms(sample, pdb, folder, tmp_path):
     old, found = (everything(mdnb.load(path, top=pdb), 4) for path in (folder / "a.xtc", tmp_path / "b.xtc"))
     assert all(np.array_equal(found[name], old[name]) for name in old)
     assert len(found["time"]) == len(sample)
+
+
+def decoded_twice(data, n_atoms, n_wanted):
+    """Return what the fast decoder and the one for any widths make of one frame, and what they find wrong."""
+    padded = np.frombuffer(bytes(data) + bytes(16), np.uint8)
+    fast, slow = np.empty((2, 1, n_wanted, 3), np.float32)
+    begins = np.array([0, len(data)])
+    _, wrong = decode_frames(padded, begins, n_atoms, n_wanted, fast, np.empty((1, 9), np.float32))
+    (precision, *integers, n_bytes) = struct.unpack_from(">f8i", data, 56)
+    if not 0 < n_bytes <= len(data) - 92 or wrong == 5:
+        return fast, slow, wrong, 3
+    inverse = np.float32(1 / precision)
+    numbers = np.array(integers)
+    other = decode_any(padded, 92, n_bytes, numbers, numbers[6], inverse, n_atoms, n_wanted, slow[0])
+    return fast, slow, wrong, other
+
+
+@pytest.mark.parametrize("n_wanted", [1, 2, 3, 10, 50, 165, 166])
+def test_narrow_fields_are_decoded_as_any(chignolin, tmp_path, n_wanted):
+    """However many atoms are wanted: a group of atoms may go on beyond the last of them."""
+    chignolin.frames(range(20)).save_xtc(str(tmp_path / "a.xtc"))
+    content = (tmp_path / "a.xtc").read_bytes()
+    while content:
+        (n_bytes,) = struct.unpack_from(">i", content, 88)
+        end = 92 + (n_bytes + 3) // 4 * 4
+        fast, slow, *wrong = decoded_twice(content[:end], 166, n_wanted)
+        assert wrong == [0, 0]
+        assert fast.tobytes() == slow.tobytes()
+        content = content[end:]
+
+
+@settings(max_examples=400, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), header=st.booleans())
+def test_damaged_frames_are_refused_or_decoded_to_finite_numbers(folder, seed, header):
+    """Bit flips: within the header's numbers or the fields."""
+    random = np.random.default_rng(seed)
+    content = bytearray((folder / "a.xtc").read_bytes())
+    (n_bytes,) = struct.unpack_from(">i", content, 88)
+    frame = content[: 92 + (n_bytes + 3) // 4 * 4]
+    first, last = (56, 92) if header else (92, len(frame))
+    for place in random.integers(first, last, random.integers(1, 4)):
+        frame[place] ^= 1 << int(random.integers(8))
+    fast, slow, wrong, other = decoded_twice(frame, 22, 22)
+    assert wrong in (0, *WRONG)
+    if not wrong:
+        assert np.isfinite(fast).all()
+        step = 1 / struct.unpack_from(">f", frame, 56)[0]
+        if other == 0 and np.abs(slow).max() < 2**30 * step:  # beyond, the numbers of the file do not fit its format
+            assert fast.tobytes() == slow.tobytes()

@@ -12,6 +12,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features, Featurizer, make_featurizer
+from mdnb.features.cache import make_room
 from mdnb.features.cluster import check_client, on_cluster
 from mdnb.features.identity import describe_source
 from mdnb.features.parts import refuse_too_large
@@ -181,6 +182,7 @@ class _Pass:
             if describe_source(self.trajectories, self.makers) != recipe:
                 raise DataError("a trajectory was changed while it was read; open it again when it is complete")
             store.finish()
+            make_room(store.path.parent, keep=store.path)
             return store.open_unchecked()
 
 

@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,8 @@ class FeatureStore:
             shutil.rmtree(self._partial, ignore_errors=True)
             self.path.rename(self._partial)
             return None
+        with suppress(OSError):  # of a folder that may be read only
+            os.utime(self.path / "header.json")  # used now
         return self.open_unchecked()
 
     def open_unchecked(self) -> tuple[list[np.ndarray], np.ndarray]:

@@ -103,6 +103,10 @@ class TrajectoryFile(ABC):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process, which may work in another folder."""
+        return {**vars(self), "path": self.path.absolute()}
+
     @abstractmethod
     def read(
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,10 @@ def bench_features(n_frames: int = 20_000, n_small: int = 250_000, rounds: int =
 
 def _sections(folder: Path, n_frames: int, n_small: int, rounds: int) -> Iterator[str]:
     protein, small = write_protein(folder, n_frames), write_small(folder, n_small)
-    yield f"Medians of {rounds} rounds in turns, {os.cpu_count()} cores; ratio: how many times mdnb's time."
+    yield (
+        f"Medians of {rounds} rounds in turns, {os.cpu_count()} cores: seconds, of all cores together in brackets, and "
+        "how many times mdnb's both are.\nOn a busy machine only those in brackets mean something."
+    )
     if not has_mdanalysis():
         yield "MDAnalysis is not installed and left out."
     for files, count in ((protein, n_frames), (small, n_small)):
@@ -66,7 +69,7 @@ def _sections(folder: Path, n_frames: int, n_small: int, rounds: int) -> Iterato
 
     _warm_up(*protein)
     times, tables = _in_turns(featurizers(*protein), rounds, "end to end")
-    what = f"{tables[0][0].shape[1]} sines and cosines, {_n_contacts(protein[1]):,} CA contacts, RMSD"
+    what = f"{next(iter(tables.values()))[0].shape[1]} sines and cosines, {_n_contacts(protein[1]):,} CA contacts, RMSD"
     yield _table(f"File to features, {_size(*protein, n_frames)}: {what}", times, n_frames)
     yield _differences(tables)
     if find_spec("distributed") is not None:
@@ -85,40 +88,42 @@ def _warm_up(xtc: Path, pdb: Path) -> None:
 
 def _in_turns(
     contenders: Mapping[str, Callable[[], Any]], rounds: int, description: str
-) -> tuple[dict[str, list[float]], list[Table]]:
-    """Return the seconds of each run, and what each contender returned first.
+) -> tuple[dict[str, list[tuple[float, float]]], dict[str, Table]]:
+    """Return the seconds of each run, by the clock and of the processor, and what each contender returned first.
 
     Before each run as much memory is touched and freed as the result takes: a virtual machine takes seconds to find
     memory that nobody has used for a while, and whoever comes first would pay for all.
     """
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     tables: dict[str, Table] = {}
     n_bytes = 0
     with progress_bar(total=rounds * len(contenders), description=description, unit="run") as bar:
         for _ in range(rounds):
             for name, run in contenders.items():
-                if sum(times[name]) < _ENOUGH:
+                if sum(wall for wall, _ in times[name]) < _ENOUGH:
                     np.empty(n_bytes, np.uint8).fill(1)
-                    start = perf_counter()
+                    start, used = perf_counter(), process_time()
                     table = run()
-                    times[name].append(perf_counter() - start)
+                    times[name].append((perf_counter() - start, process_time() - used))
                     if table is not None:
                         tables.setdefault(name, table)
                         n_bytes = sum(part.nbytes for part in table)
                     del table
                 bar.update()
-    return times, list(tables.values())
+    return times, tables
 
 
-def _differences(tables: list[Table]) -> str:
+def _differences(tables: Mapping[str, Table]) -> str:
     """Return how far the others' numbers are from ours."""
-    sines, bits, _ = tables[0]
-    furthest = [max(float(np.abs(one[k] - tables[0][k]).max()) for one in tables) for k in (0, 2)]
-    other = [int(np.bitwise_count(one[1] ^ bits).sum(dtype=np.int64)) for one in tables]
-    return (
-        f"Largest differences between the tables, all {len(sines):,} frames: {furthest[0]:.1e} of a sine or cosine, "
-        f"{furthest[1]:.1e} nm of an RMSD, {max(other)} contacts"
-    )
+    (_, (sines, bits, rmsds)), *others = tables.items()
+    lines = [f"Largest differences from the first table, all {len(sines):,} frames"]
+    for name, (other_sines, other_bits, other_rmsds) in others:
+        n_contacts = int(np.bitwise_count(other_bits ^ bits).sum(dtype=np.int64))
+        lines.append(
+            f"  {name:<16}{np.abs(other_sines - sines).max():8.1e} of a sine or cosine, "
+            f"{np.abs(other_rmsds - rmsds).max():8.1e} nm of an RMSD, {n_contacts} contacts"
+        )
+    return "\n".join(lines)
 
 
 def _cluster(files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
@@ -138,7 +143,7 @@ def _cluster(files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
             max(rounds, 3),
             "cluster",
         )
-    same = all(one.tobytes() == other.tobytes() for one, other in zip(*tables, strict=True))
+    same = all(one.tobytes() == other.tobytes() for one, other in zip(*tables.values(), strict=True))
     return _table("The same by a Dask LocalCluster of two workers", times, n_frames) + (
         "\n  the same bits" if same else "\n  DIFFERENT bits"
     )
@@ -223,13 +228,13 @@ def _n_contacts(pdb: Path) -> int:
     return len(contacts.columns)
 
 
-def _table(title: str, times: Mapping[str, list[float]], n_frames: int) -> str:
-    middle = {name: median(values) for name, values in times.items()}
+def _table(title: str, times: Mapping[str, list[tuple[float, float]]], n_frames: int) -> str:
+    middle = {name: [median(some) for some in zip(*values, strict=True)] for name, values in times.items()}
     first = next(iter(middle.values()))
     width = max(map(len, middle))
     lines = [
-        f"  {name:<{width}}  {seconds:8.3f} s  {n_frames / seconds:12,.0f} frames/s  {seconds / first:6.2f}"
-        f"  ({min(times[name]):.3f} to {max(times[name]):.3f})"
-        for name, seconds in middle.items()
+        f"  {name:<{width}}  {wall:8.3f} s  [{used:8.3f} s]  {n_frames / wall:12,.0f} frames/s  {wall / first[0]:6.2f}"
+        f"  [{used / max(first[1], 1e-9):6.2f}]"
+        for name, (wall, used) in middle.items()
     ]
     return "\n".join([title, *lines])

@@ -148,11 +148,13 @@ def _scan(data: mmap.mmap, position: int, n_atoms: int) -> tuple[np.ndarray, np.
     from mdnb.formats.xtc_index import scan_frames
 
     content = np.frombuffer(data, np.uint8)
-    starts, times = np.empty(65536, np.int64), np.empty(65536, np.uint32)
+    starts, times = np.empty(1024, np.int64), np.empty(1024, np.uint32)
     all_starts, all_times = [], []
     found = len(starts)
     while found == len(starts):
         found, position = scan_frames(content, position, n_atoms, starts, times)
         all_starts.append(starts[:found].copy())
         all_times.append(times[:found].view(np.float32).copy())
+        if hasattr(data, "madvise"):  # else the whole file would count as memory of this process
+            data.madvise(mmap.MADV_DONTNEED)
     return np.concatenate(all_starts), np.concatenate(all_times), int(position)

@@ -161,14 +161,14 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[
     integers = np.empty(7, np.int64)
     raw = np.empty(1, np.uint32)
     number = raw.view(np.float32)
+    box_bits = boxes.view(np.uint32)
     spill = np.empty(33, np.int32)
     positions = out.reshape(len(out) * 3 * n_wanted)
     whole = positions.view(np.int32)
     for frame in range(len(begins) - 1):
         start = begins[frame]
         for k in range(9):
-            raw[0] = np.uint32(load_64(data, np.uint64(start + 16 + 4 * k)) >> np.uint64(32))
-            boxes[frame, k] = number[0]
+            box_bits[frame, k] = load_64(data, np.uint64(start + 16 + 4 * k)) >> np.uint64(32)
         raw[0] = np.uint32(load_64(data, np.uint64(start + 56)) >> np.uint64(32))
         precision = number[0]
         if not (precision > 0 and np.isfinite(precision)):

@@ -41,8 +41,8 @@ def featurize(
     ----------
     trajectories : Trajectories or mdtraj.Trajectory
     features : str, Featurizer, or a sequence of them
-        ``torsions, distances, ca-distances, residue-distances, contacts, positions, velocities, forces,
-        internal-coordinates, rmsd, radius-of-gyration, contact-map, distance-map, sasa, hydrogen-bonds,
+        ``torsions, distances, ca-distances, residue-distances, contacts, ca-contacts, positions, velocities,
+        forces, internal-coordinates, rmsd, radius-of-gyration, contact-map, distance-map, sasa, hydrogen-bonds,
         secondary-structure, ligand-contacts, voxels, radial-distribution, coordination``, one made with
         ``@mdnb.features.featurizer``, or a featurizer with settings of its own, such as
         ``mdnb.features.Torsions(kinds=("phi", "psi"))``. One alone keeps its shape (positions are

@@ -144,9 +144,9 @@ def _cluster(files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
             "cluster",
         )
     same = all(one.tobytes() == other.tobytes() for one, other in zip(*tables.values(), strict=True))
-    return _table("The same by a Dask LocalCluster of two workers", times, n_frames) + (
-        "\n  the same bits" if same else "\n  DIFFERENT bits"
-    )
+    return _table(
+        "The same by a Dask LocalCluster of two workers (in brackets: this process alone)", times, n_frames
+    ) + ("\n  the same bits" if same else "\n  DIFFERENT bits")
 
 
 def _growth(folder: Path, files: tuple[Path, Path], n_frames: int, rounds: int) -> str:

@@ -61,7 +61,9 @@ class NetCDFFile(ArrayFile):
         """Return one array of those frames in mdnb's units, or None."""
         from mdtraj.utils import lengths_and_angles_to_box_vectors
 
-        raw = _MAPPED.raw
+        raw = getattr(_MAPPED, "raw", None)
+        if raw is None:
+            raw = np.memmap(self.path, np.uint8, "r")
         if name == "box":
             if "cell_lengths" not in self._places or "cell_angles" not in self._places:
                 return None

@@ -26,6 +26,7 @@ WRONG = {
 }
 _TOO_WIDE = -1
 _SHORT = 1995  # the mark of frames whose size takes four bytes
+_LEAST = 96  # bytes of a frame: those of its header, and four of fields
 #: Widest field, in bits, that one load holds (from within its first byte) with the six flags behind it, and for
 #: which a quotient by up to 24 bits is exact: v // d == v * ceil(2**64 / d) >> 64 as long as v * d <= 2**64.
 _WIDEST = 40
@@ -167,6 +168,8 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[
     whole = positions.view(np.int32)
     for frame in range(len(begins) - 1):
         start = begins[frame]
+        if begins[frame + 1] - start < _LEAST:
+            return frame, 3
         for k in range(9):
             box_bits[frame, k] = load_64(data, np.uint64(start + 16 + 4 * k)) >> np.uint64(32)
         raw[0] = np.uint32(load_64(data, np.uint64(start + 56)) >> np.uint64(32))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mdnb.datasets.scaling import row_blocks
 from mdnb.models.base import Batch
 from mdnb.training.plan import Plan
 
 __all__ = ["Batches"]
 
-#: Samples that lie side by side and are read together when they are streamed, and how many such runs are mixed.
-_RUN, _MIXED = 256, 64
+#: Numbers that are gathered at once: several small batches together, for less to do at each.
+_GATHERED = 2**20
+#: Of a table on disk: numbers that are read and mixed at once, and samples that lie side by side and are read together.
+_READ, _RUN = 2**24, 256
+#: Numbers of samples in a batch that is only looked at; what a network makes of them takes many times that memory.
+_LOOKED_AT = 2**20
 
 
 def _memory_limit() -> float:
@@ -32,59 +38,94 @@ class Batches:
     ----------
     plan : Plan
     device : torch.device
+
+    Attributes
+    ----------
+    streamed : bool
+        Whether frames are read from disk batch by batch.
     """
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
         self._plan, self._device = plan, device
-        self._labels = plan.labels()
-        self._frames = torch.from_numpy(np.ascontiguousarray(plan.samples.frames, np.int64))
-        later = plan.samples.later
-        self._later = None if later is None else torch.from_numpy(np.ascontiguousarray(later, np.int64))
         self.streamed = isinstance(plan.values, np.memmap) and plan.values.size * 4 > _memory_limit()
-        if not self.streamed:
-            self._values = torch.from_numpy(plan.scaler.transform(plan.values)).to(device)
-            self._frames = self._frames.to(device)
-            self._later = None if self._later is None else self._later.to(device)
-            self._labels = None if self._labels is None else self._labels.to(device)
+        where = torch.device("cpu") if self.streamed else device
+        labels, later = plan.labels(), plan.samples.later
+        self._labels = None if labels is None else labels.to(where)
+        self._frames = _index(plan.samples.frames).to(where)
+        self._later = None if later is None else _index(later).to(where)
+        self._train = torch.from_numpy(plan.split.train)
+        self._values = None if self.streamed else _scaled(plan).to(device)
+        of_frame = int(np.prod(plan.task.shape))
+        self._size = of_frame * (self._frames.shape[1] + (0 if self._later is None else self._later.shape[1]))
 
-    def batch(self, rows: Tensor, progress: float = 1.0) -> Batch:
-        """Return the samples of those numbers, (batch,) on the CPU."""
-        if not self.streamed:
-            rows = rows.to(self._device)
-        labels = None if self._labels is None else self._labels[rows].to(self._device)
-        later = None if self._later is None else self._gather(self._later[rows])
-        return Batch(self._gather(self._frames[rows]), labels, progress, later)
+    def order(self, generator: torch.Generator, n_batches: int) -> list[Tensor]:
+        """Return the training samples in a new random order, parted into batches.
 
-    def _gather(self, frames: Tensor) -> Tensor:
-        """Return the scaled frames (batch, window, *shape) of frame numbers (batch, window)."""
-        if not self.streamed:
-            found = self._values.index_select(0, frames.flatten())
-            return found.reshape(*frames.shape, *found.shape[1:])
-        unique, inverse = np.unique(frames.numpy(), return_inverse=True)
-        values = torch.from_numpy(self._plan.scaler.transform(np.asarray(self._plan.values[unique], np.float32)))
-        return values[torch.from_numpy(inverse.reshape(frames.shape))].to(self._device)
-
-    def order(self, generator: torch.Generator) -> Tensor:
-        """Return the training samples in a new random order.
-
-        Of streamed ones, runs of neighbours are dealt out at random and then mixed among many runs, so that
-        reading is by run and a batch still comes from all over.
+        Of streamed ones, runs of neighbours are dealt out at random, and as many as are read at once are mixed, so
+        that reading is by run and a batch still comes from all over.
         """
-        train = torch.from_numpy(self._plan.split.train)
         if not self.streamed:
-            return train[torch.randperm(len(train), generator=generator)]
-        runs = train.split(_RUN)
-        dealt = [runs[i] for i in torch.randperm(len(runs), generator=generator).tolist()]
-        mixed = []
-        for start in range(0, len(dealt), _MIXED):
-            own = torch.cat(dealt[start : start + _MIXED])
-            mixed.append(own[torch.randperm(len(own), generator=generator)])
-        return torch.cat(mixed)
+            return list(self._train[torch.randperm(len(self._train), generator=generator)].tensor_split(n_batches))
+        runs = self._train.split(_RUN)
+        dealt = torch.cat([runs[i] for i in torch.randperm(len(runs), generator=generator).tolist()])
+        mixed: list[Tensor] = []
+        for block in self._blocks(dealt.tensor_split(n_batches)):
+            rows = torch.cat(list(block))
+            mixed += rows[torch.randperm(len(rows), generator=generator)].split([len(one) for one in block])
+        return mixed
+
+    def batches(self, rows: Sequence[Tensor], progress: Iterable[float]) -> Iterator[Batch]:
+        """Yield batches of the samples of those numbers, each (batch,) on the CPU, of which several are read at once.
+
+        Parameters
+        ----------
+        rows : sequence of Tensor
+        progress : iterable of float
+            `Batch.progress` of each.
+        """
+        found = chain.from_iterable(map(self._gathered, self._blocks(rows)))
+        return (Batch(x, y, done, later) for (x, y, later), done in zip(found, progress, strict=False))
 
     def part(self, name: str, size: int = 4096) -> Iterator[Batch]:
         """Yield the samples of a part of the split in order."""
-        # A whole batch of long windows of large frames would not fit: about 64 MB each.
-        numbers = self._frames.shape[1] * int(np.prod(self._plan.task.shape))
-        size = min(size, max(16, 16_000_000 // max(1, numbers)))
-        rows = torch.from_numpy(getattr(self._plan.split, name))
-        return (self.batch(chosen) for chosen in rows.split(size))
+        rows = torch.from_numpy(getattr(self._plan.split, name)).split(min(size, max(16, _LOOKED_AT // self._size)))
+        return self.batches(rows, repeat(1.0))
+
+    def _blocks(self, rows: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+        """Yield as many batches together as are read at once."""
+        numbers = _READ if self.streamed else _GATHERED
+        step = max(1, numbers // (self._size * max(1, len(rows[0])))) if rows else 1
+        return (rows[start : start + step] for start in range(0, len(rows), step))
+
+    def _gathered(self, block: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+        """Yield x, y and later of successive batches."""
+        rows = block[0] if len(block) == 1 else torch.cat(list(block))
+        rows = rows.to(self._frames.device)
+        found = (
+            self._frames_of(self._frames.index_select(0, rows)),
+            None if self._labels is None else self._labels.index_select(0, rows).to(self._device),
+            None if self._later is None else self._frames_of(self._later.index_select(0, rows)),
+        )
+        sizes = [len(one) for one in block]
+        x, y, later = (repeat(None) if one is None else one.split(sizes) for one in found)
+        return zip(x, y, later, strict=False)
+
+    def _frames_of(self, numbers: Tensor) -> Tensor:
+        """Return the scaled frames (batch, window, *shape) of frame numbers (batch, window)."""
+        if self._values is not None:
+            return self._values.index_select(0, numbers.flatten()).reshape(*numbers.shape, *self._values.shape[1:])
+        unique, places = np.unique(numbers.numpy(), return_inverse=True)
+        values = torch.from_numpy(self._plan.scaler.transform(np.asarray(self._plan.values[unique], np.float32)))
+        return values[torch.from_numpy(places.reshape(numbers.shape))].to(self._device)
+
+
+def _index(numbers: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(numbers, np.int64))
+
+
+def _scaled(plan: Plan) -> Tensor:
+    """Return the scaled frames, made block by block, so that there is one copy of them and no more."""
+    whole = np.empty(plan.values.shape, np.float32)
+    for rows in row_blocks(plan.values):
+        whole[rows] = plan.scaler.transform(plan.values[rows])
+    return torch.from_numpy(whole)

@@ -217,11 +217,11 @@ def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:
     """Return a function that does one step on a copy of the model."""
     trial = copy.deepcopy(model)
     group = next(iter(trial.groups))
-    rows = torch.from_numpy(plan.split.train[: plan.training.batch_size])
+    (batch,) = batches.batches([torch.from_numpy(plan.split.train[: plan.training.batch_size])], [0.0])
     parameters = trial.group_parameters(group)
 
     def step() -> None:
-        loss = trial.losses(batches.batch(rows), group)["loss"]
+        loss = trial.losses(batch, group)["loss"]
         torch.autograd.grad(loss, parameters, allow_unused=True)
 
     return step
@@ -254,6 +254,7 @@ def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:
     model = state.model
     model.load_state_dict(state.best)
     model.eval()
+    model.zero_grad(set_to_none=True)
     run.history = state.history
     run.split = {
         **plan.parts,

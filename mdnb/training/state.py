@@ -14,6 +14,7 @@ from mdnb.errors import DataError
 from mdnb.files import sha256_of, write_whole
 from mdnb.models.base import Model
 from mdnb.specs import Training
+from mdnb.training.groups import Group
 
 __all__ = ["Average", "State", "copy_weights"]
 
@@ -24,21 +25,28 @@ def copy_weights(model: Model) -> dict[str, Tensor]:
 
 
 class Average:
-    """Running average of the weights, for families whose last weights keep moving."""
+    """Running average of the weights, for families whose last weights keep moving.
+
+    Parameters
+    ----------
+    model : Model
+        Whose weights keep their place in memory.
+    """
 
     def __init__(self, model: Model) -> None:
         self.decay = model.average
         self.n_updates = 0
         self.weights = copy_weights(model)
+        floating = [name for name, value in self.weights.items() if value.is_floating_point()]
+        self._own = [self.weights[name] for name in floating]
+        self._models = [model.state_dict()[name] for name in floating]
 
     @torch.no_grad()
-    def update(self, model: Model) -> None:
+    def update(self) -> None:
         """Take the model's weights into the average."""
         self.n_updates += 1  # the first steps count for less, so that the untrained weights are soon forgotten
         decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
+        torch._foreach_lerp_(self._own, self._models, 1 - decay)
 
 
 @dataclass
@@ -48,8 +56,8 @@ class State:
     Attributes
     ----------
     model : Model
-    optimizers : dict of Optimizer
-        One for each group of parameters.
+    groups : dict of Group
+        Of the parameters, with their optimizers.
     order : Generator
         Of the order of the samples.
     average : Average or None
@@ -62,7 +70,7 @@ class State:
     """
 
     model: Model
-    optimizers: dict[str, torch.optim.Optimizer]
+    groups: dict[str, Group]
     order: torch.Generator
     average: Average | None
     best: dict[str, Tensor]
@@ -74,18 +82,9 @@ class State:
     @classmethod
     def begin(cls, model: Model, training: Training) -> State:
         """Return the state before the first epoch."""
-        optimizers: dict[str, torch.optim.Optimizer] = {
-            group: torch.optim.AdamW(
-                model.group_parameters(group),
-                lr=training.learning_rate,
-                betas=model.betas,
-                weight_decay=training.weight_decay,
-                fused=True,
-            )
-            for group in model.groups
-        }
+        groups = {name: Group(model.group_parameters(name), training, model.betas) for name in model.groups}
         order = torch.Generator().manual_seed(training.seed)
-        return cls(model, optimizers, order, Average(model) if model.average else None, copy_weights(model))
+        return cls(model, groups, order, Average(model) if model.average else None, copy_weights(model))
 
     def save(self, folder: Path, random_states: list[Tensor]) -> None:
         """Write ``state-N.safetensors`` and then ``state.json``, which points at it; then drop the one before.
@@ -98,9 +97,9 @@ class State:
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
-        for group, optimizer in self.optimizers.items():
-            for number, values in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{group}.{number}.{name}": value for name, value in values.items()}
+        for name, group in self.groups.items():
+            for number, values in group.optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{number}.{key}": value for key, value in values.items()}
         tensors["order"] = self.order.get_state()
         tensors |= {f"random.{rank}": state for rank, state in enumerate(random_states)}
         if torch.cuda.is_available():
@@ -152,14 +151,15 @@ class State:
         self.model.load_state_dict(below("model."))
         self.best = {name: value.to(device) for name, value in below("best.").items()}
         if self.average is not None:
-            self.average.weights = {name: value.to(device) for name, value in below("average.").items()}
+            for name, value in below("average.").items():
+                self.average.weights[name].copy_(value)
             self.average.n_updates = int(content["n_averaged"])
-        for group, optimizer in self.optimizers.items():
+        for group, own in self.groups.items():
             states: dict[int, dict[str, Tensor]] = {}
             for name, value in below(f"optimizer.{group}.").items():
                 number, key = name.split(".")
                 states.setdefault(int(number), {})[key] = value
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+            own.optimizer.load_state_dict({**own.optimizer.state_dict(), "state": states})
         self.order.set_state(tensors["order"])
         torch.set_rng_state(tensors[f"random.{rank}"])
         if "random.cuda" in tensors and torch.cuda.is_available():

@@ -28,17 +28,18 @@ class Workers:
 
     def share(self, rows: Tensor) -> Tensor:
         """Return this one's rows of a batch."""
-        return rows.tensor_split(self.size)[self.rank]
+        return rows if self.size == 1 else rows.tensor_split(self.size)[self.rank]
 
-    def sum_gradients(self, gradients: Sequence[Tensor | None], share: float) -> Sequence[Tensor | None]:
-        """Return the gradients of the whole batch, of which this one has seen a share."""
+    def sum_gradients(self, gradients: Sequence[Tensor], share: float) -> None:
+        """Make the gradients those of the whole batch, of which this one has seen a share, in place."""
         if self.size == 1:
-            return gradients
-        known = [gradient for gradient in gradients if gradient is not None]
-        flat = torch.cat([gradient.flatten() for gradient in known]) * share
-        dist.all_reduce(flat)
-        parts = iter(flat.split([gradient.numel() for gradient in known]))
-        return [None if one is None else next(parts).view_as(one) for one in gradients]
+            return
+        whole = gradients[0] if len(gradients) == 1 else torch.cat([one.flatten() for one in gradients])
+        whole.mul_(share)
+        dist.all_reduce(whole)
+        if len(gradients) > 1:
+            for one, part in zip(gradients, whole.split([one.numel() for one in gradients]), strict=True):
+                one.copy_(part.view_as(one))
 
     def mean(self, value: float) -> float:
         """Return the mean of a number over all."""

@@ -69,6 +69,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         features.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
     features.set_defaults(run=_bench_features)
+    train = kinds.add_parser(
+        "train", help="train beside torch's DataLoader, lightning, mlcolvar and deeptime; some ten minutes"
+    )
+    for name, default, what in (
+        ("--frames", 200_000, "training samples of the smallest networks"),
+        ("--rounds", 3, "runs of each contender"),
+        ("--threads", 1, "processor threads for everyone"),
+    ):
+        train.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
+    train.set_defaults(run=_bench_train)
 
     cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
     cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
@@ -133,6 +143,13 @@ def _bench_features(options: argparse.Namespace) -> int:
     from mdnb.bench.features import bench_features
 
     print(bench_features(options.frames, options.small_frames, options.rounds))
+    return 0
+
+
+def _bench_train(options: argparse.Namespace) -> int:
+    from mdnb.bench.training import bench_training
+
+    print(bench_training(options.frames, options.rounds, options.threads))
     return 0
 
 

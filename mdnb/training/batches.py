@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,10 +26,19 @@ _LOOKED_AT = 2**20
 
 
 def _memory_limit() -> float:
-    """Return how many bytes of a table on disk are taken into memory at most: a quarter of what there is."""
+    """Return how many bytes of a table on disk are taken into memory at most.
+
+    A quarter of what this machine has, or this process may have; or ``MDNB_MEMORY``, in GB.
+    """
+    if os.environ.get("MDNB_MEMORY"):
+        return float(os.environ["MDNB_MEMORY"]) * 1e9
+    limits = [16e9]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 4
-    return 4e9
+        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    group = Path("/sys/fs/cgroup/memory.max")  # of a container, or of a job on a cluster
+    if group.is_file() and (text := group.read_text().strip()).isdecimal():
+        limits.append(float(text))
+    return min(limits) / 4
 
 
 class Batches:

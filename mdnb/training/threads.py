@@ -12,9 +12,10 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -25,6 +26,10 @@ __all__ = ["choose_threads", "torch_threads"]
 _LOG = logging.getLogger(__name__)
 #: Floating-point operations of a step's forward pass below which a second thread cannot pay.
 _SMALL = 2e7
+#: How many times as fast more threads have to be.
+_GAIN = 1.15
+#: Tries of each number of threads, and the seconds after which it is enough.
+_TRIES, _ENOUGH = 5, 1.0
 #: Entries of the file; the oldest are dropped.
 _REMEMBERED = 1000
 
@@ -56,9 +61,10 @@ def choose_threads(kind: str, step: Callable[[], object]) -> int:
     key = f"{kind}, {n_cores} cores, torch {torch.__version__}, {platform.processor() or platform.machine()}"
     known = _read()
     if key not in known:
-        known[key] = n_cores if 1.15 * _seconds(step, n_cores) < _seconds(step, 1) else 1
+        one, all_cores = _seconds(step, (1, n_cores))
+        known[key] = n_cores if _GAIN * all_cores < one else 1
         _write(dict(list(known.items())[-_REMEMBERED:]))
-    return known[key]
+    return min(known[key], n_cores)
 
 
 def _flops(step: Callable[[], object]) -> float:
@@ -70,16 +76,22 @@ def _flops(step: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def _seconds(step: Callable[[], object], n_threads: int) -> float:
-    """Return the least time of a few steps, at most about a second in all."""
-    times: list[float] = []
-    with torch_threads(n_threads):
-        step()
-        while len(times) < 5 and sum(times) < 0.5:
-            start = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - start)
-    return min(times)
+def _seconds(step: Callable[[], object], choices: Sequence[int]) -> list[float]:
+    """Return the median time of a few steps with each number of threads, in turns; about two seconds at most.
+
+    In turns, so that what else runs on the machine troubles all; and the median, since on a busy machine more
+    threads are quick only now and then.
+    """
+    times: dict[int, list[float]] = {n_threads: [] for n_threads in choices}
+    began = time.perf_counter()
+    while len(times[choices[0]]) < _TRIES and time.perf_counter() - began < _ENOUGH:
+        for n_threads in choices:
+            with torch_threads(n_threads):
+                step()  # the threads are awake
+                start = time.perf_counter()
+                step()
+                times[n_threads].append(time.perf_counter() - start)
+    return [median(values) for values in times.values()]
 
 
 def _file() -> Path:

@@ -122,7 +122,12 @@ def test_one_core_has_no_choice(monkeypatch):
 
 def test_the_number_is_set_back_after_an_error():
     before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise ZeroDivisionError
+
+    def fail():
+        with torch_threads(before + 1):
+            assert torch.get_num_threads() == before + 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert torch.get_num_threads() == before

@@ -169,18 +169,23 @@ class _Saver:
         self._run, self._state, self.out, self.folder, self._together = run, state, out, folder, together
 
     def __call__(self) -> None:
-        random_states = self._together.all_states(torch.get_rng_state())
+        random_states = {"random": self._together.all_states(torch.get_rng_state())}
+        device = next(self._state.model.parameters()).device
+        if device.type == "cuda":
+            random_states["cuda"] = self._together.all_states(torch.cuda.get_rng_state(device))
+        error = None
         if self._together.rank == 0:
             try:
                 self._state.save(self.folder, random_states)
                 self.run()
-            except OSError as error:
+            except OSError as cause:
                 kept = (self.folder / "state.json").exists()
-                raise TrainingError(
-                    f"the training cannot be written to {self.out} ({error}): make room, then mdnb.resume("
+                error = TrainingError(
+                    f"the training cannot be written to {self.out} ({cause}): make room, then mdnb.resume("
                     f"{str(self.out)!r}) goes on {'from what was written before' if kept else 'from the start'}"
-                ) from error
-        self._together.wait()
+                )
+                error.__cause__ = cause
+        self._together.agree(error)
 
     def forget(self) -> None:
         """Remove what is needed to go on."""
@@ -200,7 +205,9 @@ class _Saver:
 
 
 def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches]:
-    """Return the plan with its number of threads, the untrained model and the batches."""
+    """Return the plan with its device and number of threads, the untrained model and the batches."""
+    # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
+    plan = replace(plan, training=replace(plan.training, device=device.type))
     batches = Batches(plan, device)
     torch.manual_seed(plan.training.seed)
     model = plan.spec.build(plan.task).to(device)
@@ -238,15 +245,17 @@ def _enter(folder: Path, plan: Plan, state: State, together: Workers) -> None:
         state.restore(folder, together.rank)
         together.wait()
         return
+    error = None
     if together.rank == 0:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             plan.save(folder)
-        except OSError as error:
-            raise TrainingError(
-                f"the training cannot be written to {folder} ({error}); make room, or give another out"
-            ) from error
-    together.wait()
+        except OSError as cause:
+            error = TrainingError(
+                f"the training cannot be written to {folder} ({cause}); make room, or give another out"
+            )
+            error.__cause__ = cause
+    together.agree(error)
 
 
 def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:
@@ -255,6 +264,7 @@ def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:
     model.load_state_dict(state.best)
     model.eval()
     model.zero_grad(set_to_none=True)
+    torch.manual_seed(plan.training.seed)  # the same in all processes
     run.history = state.history
     run.split = {
         **plan.parts,

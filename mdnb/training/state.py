@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,16 @@ class State:
         order = torch.Generator().manual_seed(training.seed)
         return cls(model, groups, order, Average(model) if model.average else None, copy_weights(model))
 
-    def save(self, folder: Path, random_states: list[Tensor]) -> None:
+    def save(self, folder: Path, random_states: Mapping[str, Sequence[Tensor]]) -> None:
         """Write ``state-N.safetensors`` and then ``state.json``, which points at it; then drop the one before.
 
         Killed at any moment, it leaves a whole state.
+
+        Parameters
+        ----------
+        folder : path
+        random_states : mapping
+            ``random``, and on a GPU ``cuda``: the states of the random numbers, one for each process.
         """
         from safetensors.torch import save_file
 
@@ -101,9 +108,8 @@ class State:
             for number, values in group.optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{number}.{key}": value for key, value in values.items()}
         tensors["order"] = self.order.get_state()
-        tensors |= {f"random.{rank}": state for rank, state in enumerate(random_states)}
-        if torch.cuda.is_available():
-            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        for kind, states in random_states.items():
+            tensors |= {f"{kind}.{rank}": state for rank, state in enumerate(states)}
         whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
         path = folder / f"state-{self.epoch}.safetensors"
         write_whole(path, lambda to: save_file(whole, to))
@@ -162,8 +168,8 @@ class State:
             own.optimizer.load_state_dict({**own.optimizer.state_dict(), "state": states})
         self.order.set_state(tensors["order"])
         torch.set_rng_state(tensors[f"random.{rank}"])
-        if "random.cuda" in tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(tensors["random.cuda"])
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(tensors[f"cuda.{rank}"], device)
         self.epoch, self.waited = int(content["epoch"]), int(content["waited"])
         self.best_loss = float("inf") if content["best_loss"] is None else float(content["best_loss"])
         self.history = list(content["history"])

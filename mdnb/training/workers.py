@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from mdnb.errors import TrainingError
+
 __all__ = ["Workers", "workers"]
 
 
@@ -63,8 +65,12 @@ class Workers:
 
     def wait(self) -> None:
         """Wait until all are here."""
-        if self.size > 1:
-            dist.barrier()
+        self.mean(0.0)
+
+    def agree(self, error: TrainingError | None) -> None:
+        """Wait until all are here, and raise in all of them when one has an error, since none can go on alone."""
+        if self.any(error is not None):
+            raise error or TrainingError("another process of this training has failed; its own message says why")
 
 
 @contextmanager

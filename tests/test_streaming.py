@@ -77,17 +77,14 @@ def test_every_sample_comes_once_in_an_epoch_and_from_all_over(stored, monkeypat
     assert (torch.cat(list(order[:3])).diff() < 0).any()
 
 
-@pytest.mark.parametrize("family", ["CNN", "VAE"])
-def test_it_learns_as_well_and_the_same_each_time(stored, family):
+@pytest.mark.parametrize(("family", "epochs", "near"), [("CNN", 12, 0.05), ("VAE", 30, 0.04)])
+def test_it_learns_as_well_and_the_same_each_time(stored, family, epochs, near):
     target = "basin" if family == "CNN" else None
-    run = fit_family(family, data=stored, target=target)
-    assert same_weights(run, fit_family(family, data=stored, target=target))
-    memory = fit_family(family, data=features(), target=target)
-    (_, ours), (_, theirs) = run.scores.popitem(), memory.scores.popitem()
-    assert ours.value == pytest.approx(theirs.value, rel=0.25, abs=0.05)
-    losses = [min(row["validation_loss"] for row in one.history) for one in (run, memory)]
-    first = memory.history[0]["validation_loss"]
-    assert losses[0] == pytest.approx(losses[1], abs=0.3 * abs(first - losses[1]) + 1e-3)
+    run = fit_family(family, data=stored, target=target, epochs=epochs)
+    assert same_weights(run, fit_family(family, data=stored, target=target, epochs=epochs))
+    memory = fit_family(family, data=features(), target=target, epochs=epochs)
+    (name,) = {"balanced accuracy", "reconstruction error"} & run.scores.keys()
+    assert run.scores[name].value == pytest.approx(memory.scores[name].value, abs=near)
 
 
 def test_killed_it_goes_on_bit_for_bit(stored, tmp_path, monkeypatch):
@@ -115,7 +112,7 @@ def test_how_much_may_be_taken_into_memory(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts what is taken into memory on Linux only")
 @pytest.mark.parametrize(("gigabytes", "fits"), [("0.1", True), ("10", False)])
 def test_a_table_larger_than_the_memory(tmp_path, gigabytes, fits):
-    """600 MB with 450 MB to spare: streamed it is trained on, and taken into memory it is too large."""
+    """600 MB with 500 MB to spare: streamed it is trained on, and taken into memory it is too large."""
     values = np.lib.format.open_memmap(tmp_path / "values.npy", "w+", np.float32, (150_000, 1000))
     values[::100] = np.random.default_rng(0).standard_normal((1500, 1000), np.float32)  # the rest takes no disk
     values.flush()
@@ -138,7 +135,7 @@ def test_a_table_larger_than_the_memory(tmp_path, gigabytes, fits):
             mdnb.load([still] * 4),
         )
         used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
-        resource.setrlimit(resource.RLIMIT_DATA, (1024 * used + 450_000_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_DATA, (1024 * used + 500_000_000, resource.RLIM_INFINITY))
         training = mdnb.Training(epochs=2, batch_size=512, threads=1)
         try:
             run = mdnb.fit(made, None, mdnb.VAE(hidden=8, latent=2, components=2), training)

@@ -52,7 +52,10 @@ class Scaler:
         chosen = np.arange(len(values)) if frames is None else frames
         parts = np.array_split(chosen, max(1, -(-len(chosen) * values[:1].nbytes // _BLOCK)))
         mean = np.add.reduce([values[part].sum(0, dtype=np.float64) for part in parts]) / len(chosen)
-        square = np.add.reduce([np.square(values[part] - mean).sum(0) for part in parts])
+        square = np.zeros_like(mean)
+        for part in parts:
+            apart = values[part] - mean
+            square += np.square(apart, out=apart).sum(0)
         spread = np.sqrt(square / len(chosen))
         if axes[-1] == "xyz":
             spread = np.full_like(spread, np.sqrt((spread**2).mean()))

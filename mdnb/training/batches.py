@@ -20,7 +20,7 @@ __all__ = ["Batches"]
 #: Numbers that are gathered at once: several small batches together, for less to do at each.
 _GATHERED = 2**20
 #: Of a table on disk: numbers that are read and mixed at once, and samples that lie side by side and are read together.
-_READ, _RUN = 2**24, 256
+_READ, _RUN = 2**23, 128
 #: Numbers of samples in a batch that is only looked at; what a network makes of them takes many times that memory.
 _LOOKED_AT = 2**20
 

@@ -38,6 +38,7 @@ _PUBLIC = {
     "timescales": "mdnb.kinetics",
     "chapman_kolmogorov": "mdnb.kinetics",
     "lag_scan": "mdnb.kinetics",
+    "metastable_states": "mdnb.kinetics",
     "tune": "mdnb.tuning",
     "explain": "mdnb.explanation",
     "Explanation": "mdnb.explanation",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from mdnb.generation.generate import generate as generate
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
     from mdnb.kinetics import lag_scan as lag_scan
+    from mdnb.kinetics import metastable_states as metastable_states
     from mdnb.kinetics import timescales as timescales
     from mdnb.loading import load as load
     from mdnb.models.cnn import CNN as CNN

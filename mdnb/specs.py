@@ -157,8 +157,8 @@ class Training(Spec):
     )
     learning_rate: float = setting(
         0.0,
-        "step size at the start, falling to zero as a cosine; 0 takes what suits the objective (0.002, and 0.01 for slow "
-        "modes)",
+        "step size at the start, falling to zero as a cosine; 0 takes what suits the objective (0.002, for slow modes "
+        "0.01)",
         low=0.0,
         high=1.0,
     )

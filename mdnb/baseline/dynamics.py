@@ -17,7 +17,7 @@ from mdnb.scores import Score, error_scores, vamp_scores
 if TYPE_CHECKING:
     from deeptime.decomposition import CovarianceKoopmanModel
 
-__all__ = ["forecasts", "linear_modes", "slow_modes"]
+__all__ = ["fit_linear", "forecasts", "linear_modes", "slow_modes"]
 
 _RIDGES = np.logspace(-6, 3, 10)
 
@@ -71,13 +71,24 @@ def linear_modes(run: Run, features: Features, method: str = "TICA") -> np.ndarr
 
 def _fitted(data: Data, method: str) -> CovarianceKoopmanModel:
     """Return deeptime's model of the training pairs."""
+    objective = data.run.task.objective
+    assert isinstance(objective, SlowModes)
+    return fit_linear(method, data.inputs("train"), data.later("train"), objective.modes)
+
+
+def fit_linear(method: str, x: np.ndarray, y: np.ndarray, modes: int) -> CovarianceKoopmanModel:
+    """Return deeptime's TICA or linear VAMP of pairs x, y (n_pairs, n_numbers), with at most so many modes.
+
+    Raises
+    ------
+    DataError
+        When nothing varies.
+    """
     from deeptime.decomposition import TICA, VAMP
     from deeptime.numeric import ZeroRankError
 
-    objective = data.run.task.objective
-    assert isinstance(objective, SlowModes)
-    x, y = (one.astype(np.float64) for one in (data.inputs("train"), data.later("train")))
-    estimator = (TICA if method == "TICA" else VAMP)(lagtime=1, dim=min(objective.modes, x.shape[1]), scaling=None)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    estimator = (TICA if method == "TICA" else VAMP)(lagtime=1, dim=min(modes, x.shape[1]), scaling=None)
     with warnings.catch_warnings():
         # deeptime takes the square root of eigenvalues that rounding has made negative.
         warnings.simplefilter("ignore", RuntimeWarning)

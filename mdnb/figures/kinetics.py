@@ -145,10 +145,15 @@ def lag_scan_figure(scan: LagScan) -> go.Figure:
             col=column,
         )
     figure.add_scatter(
-        x=lags, y=lags, mode="lines", line={"color": "grey", "dash": "dash"}, name="t = lag", row=1, col=2
+        x=np.append(0.0, lags),
+        y=np.append(0.0, lags),
+        mode="lines",
+        line={"color": "grey", "dash": "dash"},
+        name="t = lag",
+        row=1,
+        col=2,
     )
-    figure.update_xaxes(title_text="lag time (ps)", type="log")
-    _ticks(figure, lags)
+    figure.update_xaxes(title_text="lag time (ps)", rangemode="tozero")
     figure.update_yaxes(rangemode="tozero", row=1, col=2)
     return finish(figure, f"Lag times: {text_of(scan.runs[0].family)} trained at each")
 
@@ -195,18 +200,20 @@ def modes_figure(
     counts, x_edges, y_edges = np.histogram2d(a, b, bins=bins, range=[bounds for _, bounds, _ in quantities])
     figure = make_subplots(rows=1, cols=n, subplot_titles=[f"mode {k + 1}" for k in range(n)], shared_yaxes=True,
                            horizontal_spacing=0.03)  # fmt: skip
-    limit = 0.0
     for k in range(n):
         total, *_ = np.histogram2d(a, b, bins=[x_edges, y_edges], weights=modes[:, k])
         mean = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
-        limit = max(limit, float(np.nanpercentile(np.abs(mean), 98)))
+        limit = max(float(np.nanpercentile(np.abs(mean), 98)), 1e-12)  # a rare state must not hide the other modes
         figure.add_heatmap(
-            x=(x_edges[1:] + x_edges[:-1]) / 2, y=(y_edges[1:] + y_edges[:-1]) / 2, z=mean.T, coloraxis="coloraxis",
-            row=1, col=k + 1, hovertemplate="%{x:.0f}, %{y:.0f}: %{z:.2f}<extra></extra>",
+            x=(x_edges[1:] + x_edges[:-1]) / 2, y=(y_edges[1:] + y_edges[:-1]) / 2, z=mean.T / limit,
+            coloraxis="coloraxis", customdata=mean.T,
+            row=1, col=k + 1, hovertemplate="%{x:.0f}, %{y:.0f}: %{customdata:.2f}<extra></extra>",
         )  # fmt: skip
         figure.update_xaxes(title_text=text_of(quantities[0][2]), row=1, col=k + 1)
     figure.update_yaxes(title_text=text_of(quantities[1][2]), row=1, col=1)
-    figure.update_layout(coloraxis={"colorscale": "RdBu", "cmin": -limit, "cmax": limit, "colorbar": {"title": "mode"}})
+    figure.update_layout(
+        coloraxis={"colorscale": "RdBu", "cmin": -1, "cmax": 1, "colorbar": {"title": "mode, of<br>its largest"}}
+    )
     return finish(figure, "Slow modes, mean in each cell", height=430)
 
 

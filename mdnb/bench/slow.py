@@ -149,7 +149,7 @@ def _table(system: System, fold: int, seeds: int, epochs: int, cnn: bool) -> str
         f"mdnb {type(spec).__name__}": _ours(system, spec, objective, training) for spec in specs
     }
     contenders["deeptime VAMPNet"] = lambda seed: _vampnet(plan, seed, _PEER_RATE)
-    contenders[f"deeptime VAMPNet, {rate:g}"] = lambda seed: _vampnet(plan, seed, rate)
+    contenders[f"deeptime VAMPNet ({rate:g})"] = lambda seed: _vampnet(plan, seed, rate)
     scores: dict[str, list[float]] = {name: [] for name in contenders}
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     with progress_bar(total=seeds * len(contenders), description=system.title, unit="fit") as bar:

@@ -17,7 +17,7 @@ def rows(text):
 
 
 def test_sqrt_model():
-    text = bench_slow([sqrt_model(6, 2500)], seeds=1, epochs=20)
+    text = bench_slow([sqrt_model(6, 2500)], seeds=1, epochs=30)
     found = rows(text)
     assert list(found) == [
         "mdnb MLP", "deeptime VAMPNet", "deeptime VAMPNet (0.01)", "linear VAMP", "the hidden states",
@@ -25,7 +25,7 @@ def test_sqrt_model():
     ceiling = found["the hidden states"][0]
     assert 1.75 < ceiling < 1.86  # 1.81 in the limit of many frames
     assert found["linear VAMP"][0] < 1.4
-    assert found["mdnb MLP"][1] > ceiling - 0.02  # the least of the seeds
+    assert found["mdnb MLP"][1] > ceiling - 0.03  # the least of the seeds
     assert found["mdnb MLP"][2] < ceiling + 0.01
     assert "by trajectory: 3 train, 1 validate, 2 test" in text
 

@@ -60,9 +60,19 @@ class System:
 def sqrt_model(n_trajectories: int = 20, n_frames: int = 5000) -> System:
     """Return deeptime's model of two hidden states behind a curved boundary; its best possible VAMP-2 is 1.81."""
     import mdtraj
-    from deeptime.data import sqrt_model as simulate
+    from deeptime.data import sqrt_model as model
+    from deeptime.markov.msm import MarkovStateModel
 
-    hidden, seen = zip(*(simulate(n_frames, seed=number) for number in range(n_trajectories)), strict=True)
+    chain = MarkovStateModel(model.transition_matrix)
+    hidden, seen = [], []
+    for number in range(n_trajectories):  # deeptime's own function draws the first state from numpy's global numbers
+        states = chain.simulate(n_frames, start=number % 2, seed=number)
+        values = model.states[states] + np.random.default_rng(number).normal(size=(n_frames, 2)) * np.sqrt(
+            np.diag(model.cov)
+        )
+        values[:, 1] += np.sqrt(np.abs(values[:, 0]))
+        hidden.append(states)
+        seen.append(values)
     topology = mdtraj.Topology()
     topology.add_atom("C", mdtraj.element.carbon, topology.add_residue("X", topology.add_chain()))
     files = [mdtraj.Trajectory(np.zeros((n_frames, 1, 3), np.float32), topology) for _ in seen]

@@ -17,7 +17,7 @@ def rows(text):
 
 
 def test_sqrt_model():
-    text = bench_slow([sqrt_model(6, 2500)], seeds=1, epochs=30)
+    text = bench_slow([sqrt_model(6, 2500)], seeds=1, epochs=20)
     found = rows(text)
     assert list(found) == [
         "mdnb MLP", "deeptime VAMPNet", "deeptime VAMPNet (0.01)", "linear VAMP", "the hidden states",

@@ -120,7 +120,7 @@ def metastable_states(
     paths = np.split(clusters, np.flatnonzero(np.diff(series.piece)) + 1)
     counts = TransitionCountEstimator(lag, "sliding").fit_fetch([path for path in paths if len(path) > lag])
     connected = counts.submodel_largest()
-    if connected.n_states < n_states:
+    if connected.n_states <= n_states:
         raise DataError(
             f"the trajectories connect {connected.n_states} of {n_clusters} clusters at a lag of {lag_time:g} ps, "
             f"which do not make {n_states} states; lower n_clusters, lag_time or n_states"

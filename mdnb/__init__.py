@@ -23,6 +23,7 @@ _PUBLIC = {
     "cross_validate": "mdnb.training",
     "Training": "mdnb.specs",
     "CNN": "mdnb.models.cnn",
+    "MLP": "mdnb.models.mlp",
     "RNN": "mdnb.models.rnn",
     "CNNRNN": "mdnb.models.cnnrnn",
     "VAE": "mdnb.models.vae",
@@ -33,6 +34,11 @@ _PUBLIC = {
     "Forecast": "mdnb.models.objectives",
     "Run": "mdnb.runs",
     "baselines": "mdnb.baseline",
+    "linear_modes": "mdnb.baseline",
+    "timescales": "mdnb.kinetics",
+    "chapman_kolmogorov": "mdnb.kinetics",
+    "lag_scan": "mdnb.kinetics",
+    "metastable_states": "mdnb.kinetics",
     "tune": "mdnb.tuning",
     "explain": "mdnb.explanation",
     "Explanation": "mdnb.explanation",
@@ -49,6 +55,7 @@ __all__ = ["__version__", *sorted(_PUBLIC), *sorted(_MODULES)]
 
 if TYPE_CHECKING:
     from mdnb.baseline import baselines as baselines
+    from mdnb.baseline import linear_modes as linear_modes
     from mdnb.datasets import Window as Window
     from mdnb.explanation import Explanation as Explanation
     from mdnb.explanation import explain as explain
@@ -58,10 +65,15 @@ if TYPE_CHECKING:
     from mdnb.features.joined import join as join
     from mdnb.generation.generate import Generated as Generated
     from mdnb.generation.generate import generate as generate
+    from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
+    from mdnb.kinetics import lag_scan as lag_scan
+    from mdnb.kinetics import metastable_states as metastable_states
+    from mdnb.kinetics import timescales as timescales
     from mdnb.loading import load as load
     from mdnb.models.cnn import CNN as CNN
     from mdnb.models.cnnrnn import CNNRNN as CNNRNN
     from mdnb.models.gan import GAN as GAN
+    from mdnb.models.mlp import MLP as MLP
     from mdnb.models.objectives import Forecast as Forecast
     from mdnb.models.objectives import Labels as Labels
     from mdnb.models.objectives import SlowModes as SlowModes

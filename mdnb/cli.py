@@ -79,6 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     ):
         train.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
     train.set_defaults(run=_bench_train)
+    slow = kinds.add_parser("slow", help="slow modes beside linear VAMP and deeptime's VAMPNet; some minutes a system")
+    slow.add_argument(
+        "--systems", default="sqrt,alanine", metavar="NAMES",
+        help="sqrt, alanine, and msmb where MDNB_EXTRA_DATA holds it (default: sqrt,alanine)",
+    )  # fmt: skip
+    slow.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds of each contender (default: 5)")
+    slow.add_argument("--epochs", type=int, default=30, metavar="N", help="passes over the pairs (default: 30)")
+    slow.add_argument("--cnn", action="store_true", help="the default CNN too, which takes longer")
+    slow.set_defaults(run=_bench_slow)
 
     cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
     cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
@@ -150,6 +159,14 @@ def _bench_train(options: argparse.Namespace) -> int:
     from mdnb.bench.training import bench_training
 
     print(bench_training(options.frames, options.rounds, options.threads))
+    return 0
+
+
+def _bench_slow(options: argparse.Namespace) -> int:
+    from mdnb.bench.slow import bench_slow
+
+    systems = [one.strip() for one in options.systems.split(",")]
+    print(bench_slow(systems, options.seeds, options.epochs, options.cnn))
     return 0
 
 

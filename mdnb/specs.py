@@ -156,7 +156,11 @@ class Training(Spec):
         0, "samples in one step; 0 takes what suits the objective (256, and 2048 for slow modes)", low=0, high=1_000_000
     )
     learning_rate: float = setting(
-        2e-3, "step size at the start; it falls to zero as a cosine", low=1e-6, high=1.0, log=True
+        0.0,
+        "step size at the start, falling to zero as a cosine; 0 takes what suits the objective (0.002, for slow modes "
+        "0.01)",
+        low=0.0,
+        high=1.0,
     )
     weight_decay: float = setting(1e-4, "decay of the weights", low=0.0, high=1.0)
     gradient_clip: float = setting(5.0, "largest norm of a gradient", low=1e-3, high=1e6, log=True)
@@ -174,6 +178,9 @@ class Training(Spec):
     fold: int = setting(0, "which fold is the test part, where there are folds", low=0, high=999)
     balanced: bool = setting(False, "weigh rare classes up in the loss")
     seed: int = setting(0, "seed of the split, the weights and the order of the samples", low=0, high=2**31 - 1)
+    split_seed: int = setting(
+        -1, "seed of the split alone, to train several times on the same parts; -1 takes seed", low=-1, high=2**31 - 1
+    )
     threads: int = setting(
         0, "processor threads; 0 tries out once whether more than one pays, and remembers it", low=0, high=1024
     )

@@ -14,6 +14,7 @@ FAST = {"batch_size": 64, "learning_rate": 5e-3}
 #: Small versions of the families, so that their tests take seconds. A family that is missing here is tested as it is.
 SMALL = {
     "CNN": {"channels": 4, "layers": 1, "hidden": 16},
+    "MLP": {"hidden": 16},
     "RNN": {"hidden": 12},
     "CNNRNN": {"channels": 4, "convolutions": 1, "hidden": 12},
     "VAE": {"hidden": 32, "latent": 4, "components": 4},

@@ -97,11 +97,6 @@ def test_test_samples_are_the_runs_own():
     assert mdnb.baselines(run, data, "basin")["RNN"]["accuracy"].value == pytest.approx((own == truth).mean())
 
 
-def test_generators_have_none():
-    with pytest.raises(DataError, match="a VAE predicts nothing"):
-        mdnb.baselines(trained("VAE"), features("internal-coordinates"), None)
-
-
 def test_other_trajectories_are_refused():
     with pytest.raises(DataError, match="not the features that the CNN was trained on"):
         mdnb.baselines(trained("CNN"), mdnb.featurize(trajectories()[:4]), "basin")

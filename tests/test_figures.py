@@ -24,13 +24,18 @@ def texts(figure: go.Figure) -> str:
 
 def test_every_figure_function_is_tested():
     assert set(figures.__all__) == {
+        "chapman_kolmogorov_figure",
         "checks_figure",
         "confusion_figure",
         "explanation_figure",
         "free_energy_figure",
+        "lag_scan_figure",
         "learning_figure",
+        "mode_trace_figure",
+        "modes_figure",
         "ramachandran_figure",
         "scores_figure",
+        "timescales_figure",
         "trace_figure",
         "window_figure",
     }

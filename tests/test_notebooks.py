@@ -20,6 +20,7 @@ FAST = {
     "03_predict_leaks": {"epochs": 2},
     "03_predict_temporal": {"epochs": 1, "length": 4},
     "04_dynamics_future_state": {"length": 4, "hidden": 16, "epochs": 1},
+    "04_dynamics_slow_modes": {"lag_times": "2,4", "hidden": 16, "epochs": 2},
     "05_tune": {"trials": 2, "epochs": 1},
     "06_explain": {"epochs": 1, "n_explained": 30},
     "07_generate_gan": {"hidden": 64, "epochs": 12, "n": 300},
@@ -110,7 +111,7 @@ def test_notebook(name, tmp_path, monkeypatch):
         assert "3Dmol" in html
     if name.startswith("07"):
         assert (tmp_path / "report" / "artifacts" / "generated.pdb").exists()
-    if name in ("03_predict_spatial", "04_dynamics_future_state", "demo"):
+    if name in ("03_predict_spatial", "04_dynamics_future_state", "04_dynamics_slow_modes", "demo"):
         assert "the best baseline" in html
 
 

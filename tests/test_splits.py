@@ -24,6 +24,17 @@ def drift(data: mdnb.Features, seed: int = 0) -> np.ndarray:
     return np.concatenate(walks)
 
 
+def test_the_split_may_have_a_seed_of_its_own():
+    """So that several trainings share one test part."""
+    samples = make_samples(features(), None, mdnb.Window())
+    parts = [split_samples(samples, mdnb.Training(seed=seed, split_seed=3)).test for seed in (0, 1, 2)]
+    assert np.array_equal(parts[0], parts[1])
+    assert np.array_equal(parts[0], parts[2])
+    assert np.array_equal(parts[0], split_samples(samples, mdnb.Training(seed=3)).test)
+    others = [split_samples(samples, mdnb.Training(split_seed=seed)).test for seed in range(5)]
+    assert any(not np.array_equal(parts[0], one) for one in others)
+
+
 # --- the leak test ---------------------------------------------------------------------------------------------------
 
 

@@ -339,3 +339,13 @@ def test_a_class_without_test_samples_is_said():
     assert "class 'b' has no test sample: it is not judged" in repr(noted)
     assert "each of the 2 test trajectories holds one class only" in repr(noted)
     assert run.split["notes"] == []
+
+
+def test_the_learning_rate_is_what_suits_the_objective_unless_it_is_given():
+    short = {"epochs": 1, "batch_size": 512, "threads": 1}
+    slow = mdnb.SlowModes(lag_time=20.0)
+    for objective, given, expected in ((None, 0.0, 2e-3), (slow, 0.0, 1e-2), (slow, 3e-4, 3e-4)):
+        target = "basin" if objective is None else None
+        training = mdnb.Training(**short, learning_rate=given)
+        run = mdnb.fit(features(), target, mdnb.MLP(hidden=4), training, objective=objective)
+        assert run.training.learning_rate == expected

@@ -44,7 +44,7 @@ def split_samples(samples: Samples, training: Training) -> Split:
     ----------
     samples : Samples
     training : Training
-        Its ``split, test, validation, folds, fold`` and ``seed``.
+        Its ``split, test, validation, folds, fold, seed`` and ``split_seed``.
 
     Raises
     ------
@@ -69,8 +69,12 @@ def split_samples(samples: Samples, training: Training) -> Split:
     return _by_group(samples, training, groups)
 
 
+def _generator(training: Training) -> np.random.Generator:
+    return np.random.default_rng(training.seed if training.split_seed < 0 else training.split_seed)
+
+
 def _by_group(samples: Samples, training: Training, groups: np.ndarray) -> Split:
-    order = np.random.default_rng(training.seed).permutation(groups)
+    order = _generator(training).permutation(groups)
     n_validation = max(1, round(training.validation * len(groups)))
     if training.folds:
         if training.folds > len(groups):
@@ -132,7 +136,7 @@ def _random_frames(samples: Samples, training: Training) -> Split:
         UserWarning,
         stacklevel=2,
     )
-    order = np.random.default_rng(training.seed).permutation(len(samples))
+    order = _generator(training).permutation(len(samples))
     if training.folds:
         test = np.array_split(order, training.folds)[training.fold]
     else:

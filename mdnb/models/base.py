@@ -69,6 +69,8 @@ class Objective(Spec):
     task_kind: ClassVar[str] = "none"
     #: Samples in one step, unless the training says otherwise.
     batch_size: ClassVar[int] = 256
+    #: Step size at the start, unless the training says otherwise.
+    learning_rate: ClassVar[float] = 2e-3
 
     def later(self, window: int, time_step: float) -> list[int] | None:
         """Return the later frames that go with a sample, counted from the window's first; None for none.

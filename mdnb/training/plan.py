@@ -35,7 +35,7 @@ class Plan:
     ----------
     spec : ModelSpec
     training : Training
-        With the batch size and the threads that were chosen.
+        With the batch size, the learning rate and the threads that were chosen.
     window : Window
     task : Task
     values : (n_frames, *shape) array

@@ -51,6 +51,8 @@ def prepare(
     task = _task(features, window, made, samples, split, training, aim)
     if not training.batch_size:
         training = replace(training, batch_size=_batch_size(aim, len(split.train)))
+    if not training.learning_rate:
+        training = replace(training, learning_rate=(Objective if aim is None else aim).learning_rate)
     train_frames = np.unique(samples.frames[split.train])
     topology, reference = record_topology(features)
     where = provenance(features, training.seed)

@@ -1,0 +1,30 @@
+"""Results drawn as plotly figures; nothing is computed here that a result object does not offer."""
+
+from mdnb.figures.explanations import explanation_figure, window_figure
+from mdnb.figures.generation import checks_figure, ramachandran_figure
+from mdnb.figures.kinetics import (
+    chapman_kolmogorov_figure,
+    lag_scan_figure,
+    mode_trace_figure,
+    modes_figure,
+    timescales_figure,
+)
+from mdnb.figures.learning import confusion_figure, learning_figure, scores_figure
+from mdnb.figures.traces import free_energy_figure, trace_figure
+
+__all__ = [
+    "chapman_kolmogorov_figure",
+    "checks_figure",
+    "confusion_figure",
+    "explanation_figure",
+    "free_energy_figure",
+    "lag_scan_figure",
+    "learning_figure",
+    "mode_trace_figure",
+    "modes_figure",
+    "ramachandran_figure",
+    "scores_figure",
+    "timescales_figure",
+    "trace_figure",
+    "window_figure",
+]

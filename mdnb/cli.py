@@ -69,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     ):
         features.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
     features.set_defaults(run=_bench_features)
+    explain = kinds.add_parser(
+        "explain", help="explanations beside shap's, exact values and known causes; some minutes"
+    )
+    explain.add_argument(
+        "--part", action="append", default=[], metavar="NAME", help="speed, agreement, toy or planted (default: all)"
+    )
+    explain.add_argument("--systems", type=int, default=5, metavar="N", help="systems of the toy part (default: 5)")
+    explain.set_defaults(run=_bench_explain)
 
     cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
     cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
@@ -133,6 +141,14 @@ def _bench_features(options: argparse.Namespace) -> int:
     from mdnb.bench.features import bench_features
 
     print(bench_features(options.frames, options.small_frames, options.rounds))
+    return 0
+
+
+def _bench_explain(options: argparse.Namespace) -> int:
+    from mdnb.bench.explanations import bench_explain
+    from mdnb.bench.explanations.tables import PARTS
+
+    print(bench_explain(options.part or PARTS, options.systems))
     return 0
 
 

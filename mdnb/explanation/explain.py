@@ -17,8 +17,9 @@ from mdnb.explanation.players import Players, make_players
 from mdnb.explanation.problem import Problem, Scored
 from mdnb.explanation.result import Explanation
 from mdnb.features.base import Column, Features
+from mdnb.models.base import Predictor
 from mdnb.runs import Run
-from mdnb.training import torch_threads
+from mdnb.training import fit, torch_threads
 
 __all__ = ["explain", "faithfulness"]
 
@@ -171,10 +172,8 @@ def faithfulness(
     """
     if retrain and run.target is not None and target is None:
         raise SpecError(f"to retrain this {run.family} its target is needed: give target=, as to mdnb.fit")
-    from mdnb.training import fit as train
-
     others = [
-        train(features, target, run.spec, replace(run.training, seed=run.training.seed + 1 + number), window=run.window)
+        fit(features, target, run.spec, replace(run.training, seed=run.training.seed + 1 + number), window=run.window)
         for number in range(retrain)
     ]
     return explain(run, features, **options).faithfulness(runs=(*runs, *others))
@@ -202,6 +201,7 @@ def _problem(
         players=players,
         tolerance=tolerance,
         seed=seed,
+        threads=run.training.threads,
     )
 
 
@@ -223,11 +223,16 @@ def _windows(run: Run, features: Features, all_windows: np.ndarray, frames: Any,
     return all_windows[[position[int(frame)] for frame in asked]]
 
 
+def _classes(run: Run) -> tuple[str, ...]:
+    """Return the classes that the outputs are logits of."""
+    if run.target is None or run.task.kind != "class" or not isinstance(run.model, Predictor):
+        return ()
+    return run.target.classes
+
+
 def _default(run: Run, features: Features, windows: np.ndarray) -> int:
     """Return the number of the class that is predicted most often, else 0."""
-    if not (run.target and run.target.classes):
-        return 0
-    return int(np.bincount(run.outputs(features, windows).argmax(1)).argmax())
+    return int(np.bincount(run.outputs(features, windows).argmax(1)).argmax()) if _classes(run) else 0
 
 
 def _output(run: Run, features: Features, windows: np.ndarray, asked: str | int | None) -> tuple[_Head, str]:
@@ -235,10 +240,10 @@ def _output(run: Run, features: Features, windows: np.ndarray, asked: str | int 
     if asked == _RECONSTRUCTION:
         return _reconstruction(run)
     n_outputs = run.outputs(features, windows[:1]).shape[1]
-    classes = run.target.classes if run.target else ()
+    classes = _classes(run)
     if isinstance(asked, str):
         if asked not in classes:
-            others = [_RECONSTRUCTION] if hasattr(run.model, "decode") else []
+            others = [_RECONSTRUCTION] if hasattr(run.model, "reconstruct") else []
             raise unknown_name("class", asked, [*classes, *others] or ["(this model has none; give a number)"])
         number = classes.index(asked)
     elif asked is None:
@@ -247,28 +252,30 @@ def _output(run: Run, features: Features, windows: np.ndarray, asked: str | int 
         number = int(asked)
     else:
         raise SpecError(f"output = {asked} does not exist; the model has outputs 0 to {n_outputs - 1}")
-    scale, mean = (run.target.scale, run.target.mean) if run.target and run.task.kind == "real" else (1.0, 0.0)
+    predicted = run.target if isinstance(run.model, Predictor) and run.task.kind in ("class", "real") else None
+    scale, mean = (predicted.scale, predicted.mean) if predicted and not classes else (1.0, 0.0)
 
     def head(model: nn.Module, x: Tensor) -> Tensor:
         out: Tensor = model.score(x)[:, number]  # type: ignore[operator]  # a Model, whose copy mypy takes for a Module
         return out * scale + mean
 
-    if classes:
-        return head, f"logit of {classes[number]!r} ({run.target.name if run.target else ''})"
-    if run.target:
-        return head, f"{run.target.name}{f' ({run.target.unit})' if run.target.unit else ''}"
-    words = {"VAE": f"latent {number}", "GAN": "score of the critic"}
-    return head, f"{run.family}: {words[run.family]}" if run.family in words else f"{run.family} output {number}"
+    if predicted:
+        unit = f" ({predicted.unit})" if predicted.unit else ""
+        return head, f"logit of {classes[number]!r} ({predicted.name})" if classes else f"{predicted.name}{unit}"
+    if run.family == "GAN":
+        return head, "GAN: score of the critic"
+    if run.family == "VAE" or run.task.kind == "lagged":
+        return head, f"{run.family}: latent {number}"
+    return head, f"{run.family}: {'slow mode' if run.task.kind == 'slow' else 'output'} {number}"
 
 
 def _reconstruction(run: Run) -> tuple[_Head, str]:
     """Return the mean squared error of what an autoencoder makes of a frame."""
-    if not (hasattr(run.model, "encode") and hasattr(run.model, "decode")):
+    if not hasattr(run.model, "reconstruct"):
         raise SpecError(f"a {run.family} reconstructs nothing, so that it has no {_RECONSTRUCTION!r}; explain a VAE")
 
     def head(model: nn.Module, x: Tensor) -> Tensor:
-        latent: Any = model.encode(x)  # type: ignore[operator]  # as above
-        made: Tensor = model.decode(latent[0] if isinstance(latent, tuple) else latent)  # type: ignore[operator]
+        made: Tensor = model.reconstruct(x)  # type: ignore[operator]  # as above
         return (made.flatten(1) - x.flatten(1)).square().mean(1)
 
     return head, f"{run.family}: {_RECONSTRUCTION} (scaled)"
@@ -282,7 +289,7 @@ def _with_notes(made: Explanation, tolerance: float) -> Explanation:
     if made.method == "expected-gradients":
         what = (
             f"the integration stopped at an additivity error of {error:.2%}, above the {tolerance:.2%} asked for: the "
-            "network has kinks (ReLU, max pooling) that no rule of 257 points resolves, or single precision is reached"
+            "network has kinks (ReLU, max pooling) that no rule of 1,025 points resolves, or single precision is reached"
         )
     else:
         what = (

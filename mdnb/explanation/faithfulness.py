@@ -17,6 +17,7 @@ from mdnb.explanation.players import Players, make_players
 from mdnb.explanation.problem import Problem
 from mdnb.explanation.summary import blocks_of, interval
 from mdnb.runs import Run
+from mdnb.training import torch_threads
 
 if TYPE_CHECKING:
     from mdnb.explanation.result import Explanation
@@ -141,6 +142,11 @@ def check(explanation: Explanation, runs: Sequence[Run], n: int, seed: int) -> F
     problem = explanation.problem
     if problem is None or explanation.rerun is None:
         raise DataError("this explanation does not know its model any more; make it again with mdnb.explain")
+    with torch_threads(problem.threads):
+        return _check(explanation, problem, runs, n, seed)
+
+
+def _check(explanation: Explanation, problem: Problem, runs: Sequence[Run], n: int, seed: int) -> Faithfulness:
     chosen = np.unique(np.linspace(0, len(problem.x) - 1, min(n, len(problem.x))).astype(int))
     players, values = _moved(explanation, problem)
     if len(players) < 2:

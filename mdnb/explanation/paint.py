@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import numpy as np
 
 from mdnb.errors import DataError, unknown_name
 from mdnb.explanation.summary import Summary
+from mdnb.files import write_whole
 
 if TYPE_CHECKING:
     import mdtraj
@@ -79,7 +78,7 @@ def save_csv(summary: Summary, output: str, path: Path) -> Path:
             rows = zip(summary.names, summary.importance, summary.low, summary.high, summary.mean, strict=True)
             table.writerows([name, *(f"{value:.6g}" for value in rest), output] for name, *rest in rows)
 
-    return _whole(path, write)
+    return _written(path, write)
 
 
 def save_structure(
@@ -105,7 +104,7 @@ def save_structure(
     def write(temporary: Path) -> None:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    return _whole(path, write)
+    return _written(path, write)
 
 
 def _pdb(topology: mdtraj.Topology, positions: np.ndarray, values: np.ndarray, what: str) -> list[str]:
@@ -147,16 +146,7 @@ def _mmcif(topology: mdtraj.Topology, positions: np.ndarray, values: np.ndarray,
     return [*lines, "#"]
 
 
-def _whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Write a file under a temporary name and give it its own when it is whole."""
+def _written(path: Path, write: Callable[[Path], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, write)
     return path

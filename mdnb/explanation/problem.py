@@ -46,6 +46,8 @@ class Problem:
     tolerance : float
         Additivity error, as a share of the predictions' range, at which a method may stop.
     seed : int
+    threads : int
+        Of torch; 0 and 1 are one.
     prediction : (n_samples,) array
         The output of the samples.
     base : (n_background,) array
@@ -59,6 +61,7 @@ class Problem:
     players: Players
     tolerance: float = 0.01
     seed: int = 0
+    threads: int = 1
     prediction: np.ndarray = field(init=False)
     base: np.ndarray = field(init=False)
 

@@ -13,10 +13,12 @@ from mdnb.progress import progress_bar
 
 __all__ = ["clenshaw_curtis", "expected_gradients"]
 
-#: Finest rule: 2**8 + 1 points of a path.
-_FINEST = 8
+#: Finest rule: 2**10 + 1 points of a path; only kinks (ReLU, max pooling) and small tolerances need it.
+_FINEST = 10
+#: Levels that are summed at once; after so many a path starts anew, so that few sums are kept.
+_AHEAD = 3
 #: Bytes of the sums that are kept while the paths of some samples are integrated.
-_MEMORY = 2**28
+_MEMORY = 2**25
 
 
 @cache
@@ -45,9 +47,9 @@ def expected_gradients(problem: Problem) -> np.ndarray:
     """Integrate the gradient along the straight paths from every background sample to every explained one.
 
     Nested Clenshaw-Curtis rules: the gradients at the two ends of a path are shared by all paths that end
-    there, and no gradient is computed twice. What the integral of a path must be is known, the difference
-    of the outputs at its ends; a path is refined until it is met within the tolerance, or until the mean over
-    the background is, by the sum of the paths' errors and by their root mean square.
+    there, and those at inner points serve the next finer rules too. What the integral of a path must be is known,
+    the difference of the outputs at its ends; a path is refined until it is met within the tolerance, or until the
+    mean over the background is, by the sum of the paths' errors and by their root mean square.
 
     References
     ----------
@@ -57,7 +59,7 @@ def expected_gradients(problem: Problem) -> np.ndarray:
     x, behind = problem.x.flatten(1), problem.background.flatten(1)
     values = np.zeros((len(x), problem.n_inputs), np.float64)
     ends = _gradients(problem, x), _gradients(problem, behind)
-    rows = max(1, _MEMORY // (4 * _FINEST * problem.n_inputs * len(behind)))
+    rows = max(1, _MEMORY // (4 * (_AHEAD + 3) * problem.n_inputs * len(behind)))
     with progress_bar(total=len(x), description="explain", unit="samples") as bar:
         for start in range(0, len(x), rows):
             chosen = np.arange(start, min(start + rows, len(x)))
@@ -72,15 +74,16 @@ def _integrate(
     """Return the attributions of the chosen samples, (n_chosen, n_inputs)."""
     n, n_behind = len(chosen), len(behind)
     own, other = np.repeat(chosen, n_behind), np.tile(np.arange(n_behind), n)  # the paths
+    start, difference = behind[other], x[own] - behind[other]
     weights = torch.from_numpy(problem.weights)
     limit = problem.tolerance * problem.spread
     values = np.zeros((n, problem.n_inputs))
     done_error, done_square = np.zeros(n), np.zeros(n)  # of the paths that are finished, by sample
-    sums: Tensor | None = None  # (levels from this one on, n_paths, n_inputs): inner nodes, weighted for each level
+    sums: Tensor | None = None  # (this level and the next, n_paths, n_inputs): inner nodes, weighted for each level
     for level in range(1, _FINEST + 1):
-        sums = _add_nodes(problem, x[own], behind[other], level, sums)
+        sums = _add_nodes(problem, start, difference, level, sums if sums is not None and len(sums) else None)
         end_weight = float(clenshaw_curtis(level)[1][0])
-        parts = (sums[0] + end_weight * (ends[0][own] + ends[1][other])) * (x[own] - behind[other])
+        parts = (ends[0][own] + ends[1][other]).mul_(end_weight).add_(sums[0]).mul_(difference)
         error = parts.sum(1, dtype=torch.float64).numpy() - (problem.prediction[own] - problem.base[other])
         share, place = problem.weights[other], own - chosen[0]
         total = done_error + np.bincount(place, share * error, n)
@@ -94,27 +97,26 @@ def _integrate(
         done_square += np.bincount(place[finished], (share * error)[finished] ** 2, n)
         if finished.all():
             break
-        own, other = own[~finished], other[~finished]
-        sums = sums[1:, torch.from_numpy(~finished)]
+        own, other, left = own[~finished], other[~finished], torch.from_numpy(~finished)
+        start, difference, sums = start[left], difference[left], sums[1:, left]
     return values
 
 
-def _add_nodes(problem: Problem, x: Tensor, behind: Tensor, level: int, sums: Tensor | None) -> Tensor:
+def _add_nodes(problem: Problem, start: Tensor, difference: Tensor, level: int, sums: Tensor | None) -> Tensor:
     """Add the gradients at the nodes that a level has more than the one before, weighted for it and the finer ones."""
+    new = np.arange(1, 2**level, 1 if sums is None else 2)
     if sums is None:
-        sums = torch.zeros(_FINEST + 1 - level, len(x), problem.n_inputs)
-    new = np.arange(1, 2**level, 2)
+        sums = torch.zeros(min(_AHEAD, _FINEST + 1 - level), len(start), problem.n_inputs)
     nodes = torch.from_numpy(clenshaw_curtis(level)[0][new].astype(np.float32))
     weights = [
         torch.from_numpy(clenshaw_curtis(finer)[1][new * 2 ** (finer - level)].astype(np.float32))
-        for finer in range(level, _FINEST + 1)
+        for finer in range(level, level + len(sums))
     ]
-    path, node = (one.ravel() for one in np.meshgrid(np.arange(len(x)), np.arange(len(new)), indexing="ij"))
-    for start in range(0, len(path), problem.pass_size):
-        rows = torch.from_numpy(path[start : start + problem.pass_size])
-        at = torch.from_numpy(node[start : start + problem.pass_size])
-        points = behind[rows] + nodes[at, None] * (x[rows] - behind[rows])
-        gradient = _gradients(problem, points)
+    path, node = (one.ravel() for one in np.meshgrid(np.arange(len(start)), np.arange(len(new)), indexing="ij"))
+    for first in range(0, len(path), problem.pass_size):
+        rows = torch.from_numpy(path[first : first + problem.pass_size])
+        at = torch.from_numpy(node[first : first + problem.pass_size])
+        gradient = _gradients(problem, torch.addcmul(start[rows], nodes[at, None], difference[rows]))
         for own, weight in zip(sums, weights, strict=True):
             own.index_add_(0, rows, gradient * weight[at, None])
     return sums

@@ -15,7 +15,7 @@ from mdnb.explanation import paint
 from mdnb.explanation.faithfulness import Faithfulness, check
 from mdnb.explanation.players import make_players
 from mdnb.explanation.problem import Problem
-from mdnb.explanation.summary import Summary, summarize
+from mdnb.explanation.summary import Summary, culprits, summarize, sure_part
 from mdnb.features.base import Column, atom_labels, residue_labels
 from mdnb.runs import Run
 
@@ -128,8 +128,12 @@ class Explanation:
     def summary(self, by: str = "feature") -> Summary:
         """Return the mean absolute attribution of groups with intervals by block bootstrap over trajectories."""
         names, values = self.grouped(by)
-        numbers = self.trajectory if len(self.trajectory) else np.zeros(len(values), int)
-        return summarize(by, names, values, numbers)
+        return summarize(by, names, values, self._numbers)
+
+    @property
+    def _numbers(self) -> np.ndarray:
+        """The trajectory of each sample."""
+        return self.trajectory if len(self.trajectory) else np.zeros(len(self.values), int)
 
     def additivity_error(self) -> float:
         """Return the largest ``|sum of values - (prediction - base_value)|`` over the range of the predictions.
@@ -166,7 +170,7 @@ class Explanation:
         values = self._per_atom()
         return np.abs(values).mean(0) if sample is None else values[sample]
 
-    def culprits(self, by: str = "residue") -> dict[str, float]:
+    def culprits(self, by: str = "residue", *, signed: bool = False) -> dict[str, float]:
         """Return the importance of atoms or residues of their own, largest first: not that of their partners.
 
         A distance changes when one of its two ends moves, and equal shares blame the other one too. Here the
@@ -176,15 +180,19 @@ class Explanation:
         Parameters
         ----------
         by : {"residue", "atom"}
+        signed : bool
+            Take what is beyond doubt of the mean signed attribution of each column, its size less half its 95%
+            interval, instead of the mean absolute one: noise averages out. For samples of one kind, such as the
+            frames of one class.
 
         References
         ----------
         Lawson, Hanson, Solving Least Squares Problems (1995), https://doi.org/10.1137/1.9781611971217
         """
-        from scipy.optimize import nnls
-
         players = make_players(by, self.columns, 1, self.topology, self.reference)
-        found, _ = nnls(players.needs.astype(float), np.abs(self._by_column).mean(0), maxiter=30 * len(players))
+        values = self._by_column
+        size = sure_part(values, self._numbers) if signed else np.abs(values).mean(0)
+        found = culprits(players.needs, size)
         return dict(sorted(zip(players.names, found.tolist(), strict=True), key=lambda item: -item[1]))
 
     def over_time(self) -> np.ndarray:

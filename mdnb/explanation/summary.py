@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["Summary", "blocks_of", "culprits", "interval", "summarize", "sure_part"]
 
 _DRAWS = 500
 
@@ -98,6 +98,33 @@ def summarize(kind: str, names: tuple[str, ...], values: np.ndarray, trajectory:
     return Summary(
         kind, names, importance, np.maximum(low, 0), high, values.mean(0), len(blocks), len(np.unique(trajectory))
     )
+
+
+def sure_part(values: np.ndarray, trajectory: np.ndarray) -> np.ndarray:
+    """Return the size of the mean of (n_samples, n) attributions less half its 95% interval, at least 0, (n,)."""
+    blocks = blocks_of(trajectory)
+    sums = np.stack([values[block].sum(0) for block in blocks])
+    center = values.mean(0)
+    low, high = interval(sums, np.array([len(block) for block in blocks], float), center)
+    return np.maximum(np.abs(center) - np.nan_to_num(high - low) / 2, 0)
+
+
+def culprits(needs: np.ndarray, importance: np.ndarray) -> np.ndarray:
+    """Return the importances of players, not negative, whose sums explain those of the inputs best.
+
+    Parameters
+    ----------
+    needs : (n_inputs, n_players) bool array
+    importance : (n_inputs,) array
+
+    Returns
+    -------
+    (n_players,) array
+    """
+    from scipy.optimize import nnls
+
+    found, _ = nnls(needs.astype(float), importance, maxiter=30 * needs.shape[1])
+    return np.asarray(found)
 
 
 def blocks_of(trajectory: np.ndarray, n_blocks: int = 20) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from mdnb.explanation.players import Players
 from mdnb.explanation.problem import Problem, Scored
 from mdnb.models.base import Task
 from mdnb.models.layers import mlp
+from mdnb.models.objectives import Labels
 from mdnb.specs import spec_class
 
 __all__ = ["Additive", "Multilinear", "families", "grouped", "problem_of", "trained"]
@@ -54,21 +55,18 @@ def families() -> dict[str, Callable[[], Problem]]:
         torch.manual_seed(0)
         return trained(_Flat(1000), (1, 1000))
 
-    window = Task((50,), ("feature",), 20, "real", 1)
-    found = {
+    labels = Labels()
+    window = Task((50,), ("feature",), 20, "real", 1, objective=labels)
+    return {
         "MLP head": head,
-        "1-D CNN": ask(Task((1000,), ("feature",), 1, "real", 1), "CNN"),
-        "3-D CNN": ask(Task((10, 10, 10), ("x", "y", "z"), 1, "real", 1), "CNN", channels=8),
+        "1-D CNN": ask(Task((1000,), ("feature",), 1, "real", 1, objective=labels), "CNN"),
+        "3-D CNN": ask(Task((10, 10, 10), ("x", "y", "z"), 1, "real", 1, objective=labels), "CNN", channels=8),
         "GRU": ask(window, "RNN"),
+        "CNN+RNN": ask(window, "CNNRNN"),
     }
-    try:
-        spec_class("CNNRNN", kind="model")
-    except ValueError:
-        return found
-    return {**found, "CNN+RNN": ask(window, "CNNRNN")}
 
 
-def trained(model: nn.Module, shape: tuple[int, ...], epochs: int = 10, n_samples: int = 10) -> Problem:
+def trained(model: nn.Module, shape: tuple[int, ...], epochs: int = 4, n_samples: int = 10) -> Problem:
     """Train a network on a smooth function of random inputs and return the problem of explaining some of them."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(1000 + n_samples, *shape, generator=generator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -80,13 +81,12 @@ def speed(rounds: int = 3) -> list[Speed]:
         problem = make()
         ours = METHODS["expected-gradients"]
         ours(replace(problem, x=problem.x[:1]))  # warm up
-        theirs = _timed(lambda p=problem: METHODS["shap-gradient"](p), problem, 1)  # type: ignore[misc]
-        errors = (theirs[1], 1e-2, 1e-4)
+        theirs = _timed(partial(METHODS["shap-gradient"], problem), problem, 1)
         runs = [
-            _timed(lambda p=replace(problem, tolerance=error): ours(p), problem, rounds)  # type: ignore[misc]
-            for error in errors
+            _timed(partial(ours, replace(problem, tolerance=error)), problem, rounds)
+            for error in (theirs[1], 1e-2, 1e-4)
         ]
-        deep = _timed(lambda p=problem: shap_deep(p), problem, 1)  # type: ignore[misc]
+        deep = _timed(partial(shap_deep, problem), problem, 1)
         found.append(Speed(name, theirs, runs[0], runs[1], runs[2], deep))
     return found
 

@@ -34,7 +34,7 @@ def test_toy_atoms_move_in_their_state_only(motion):
 
 
 def test_superposition_undoes_rotation():
-    positions, states, moved = toy_frames("linear", seed=0)
+    positions, _, moved = toy_frames("linear", seed=0)
     values, needs = _superposed(_rotated(positions, np.random.default_rng(0)))
     assert values.shape == (1440, 120)
     assert needs.sum(0).tolist() == [3] * 40

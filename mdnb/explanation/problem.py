@@ -14,7 +14,7 @@ from mdnb.explanation.players import Players
 __all__ = ["Problem", "Scored"]
 
 #: Numbers in one pass through a network: few large passes, and yet small enough for a processor's cache.
-_PASS = 2**17
+_PASS = 2**16
 
 
 class Scored(nn.Module):

@@ -48,8 +48,8 @@ def expected_gradients(problem: Problem) -> np.ndarray:
 
     Nested Clenshaw-Curtis rules: the gradients at the two ends of a path are shared by all paths that end
     there, and those at inner points serve the next finer rules too. What the integral of a path must be is known,
-    the difference of the outputs at its ends; a path is refined until it is met within the tolerance, or until the
-    mean over the background is, by the sum of the paths' errors and by their root mean square.
+    the difference of the outputs at its ends; the paths with the largest errors are refined until the mean over the
+    background is met within the tolerance, by the sum of their errors and by their root mean square.
 
     References
     ----------
@@ -78,7 +78,7 @@ def _integrate(
     weights = torch.from_numpy(problem.weights)
     limit = problem.tolerance * problem.spread
     values = np.zeros((n, problem.n_inputs))
-    done_error, done_square = np.zeros(n), np.zeros(n)  # of the paths that are finished, by sample
+    done_error, done_size, done_square = np.zeros((3, n))  # of the paths that are finished, by sample
     sums: Tensor | None = None  # (this level and the next, n_paths, n_inputs): inner nodes, weighted for each level
     for level in range(1, _FINEST + 1):
         sums = _add_nodes(problem, start, difference, level, sums if sums is not None and len(sums) else None)
@@ -89,17 +89,39 @@ def _integrate(
         total = done_error + np.bincount(place, share * error, n)
         square = done_square + np.bincount(place, (share * error) ** 2, n)
         met = (np.abs(total) <= limit) & (np.sqrt(square) <= limit)
-        finished = met[place] | (np.abs(error) <= limit) if level < _FINEST else np.ones(len(own), bool)
+        finished = met[place] | _may_rest(place, share * np.abs(error), limit * (1 - 0.2**level) - done_size)
+        finished |= level == _FINEST
         at = torch.from_numpy(place[finished])
         weighted = parts[torch.from_numpy(finished)].double() * weights[other[finished]][:, None]
         values += torch.zeros(values.shape, dtype=torch.float64).index_add_(0, at, weighted).numpy()
         done_error += np.bincount(place[finished], (share * error)[finished], n)
+        done_size += np.bincount(place[finished], (share * np.abs(error))[finished], n)
         done_square += np.bincount(place[finished], (share * error)[finished] ** 2, n)
         if finished.all():
             break
         own, other, left = own[~finished], other[~finished], torch.from_numpy(~finished)
         start, difference, sums = start[left], difference[left], sums[1:, left]
     return values
+
+
+def _may_rest(place: np.ndarray, size: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Return the paths with the smallest errors of each sample, as many as together stay below what is allowed.
+
+    Parameters
+    ----------
+    place : (n_paths,) int array
+        The sample of each path.
+    size : (n_paths,) array
+        Of its error.
+    allowed : (n_samples,) array
+    """
+    order = np.lexsort((size, place))
+    grouped, running = place[order], np.cumsum(size[order])
+    _, first, which = np.unique(grouped, return_index=True, return_inverse=True)
+    before = np.concatenate([[0.0], running])[first][which]
+    rest = np.empty(len(place), bool)
+    rest[order] = running - before <= allowed[grouped]
+    return rest
 
 
 def _add_nodes(problem: Problem, start: Tensor, difference: Tensor, level: int, sums: Tensor | None) -> Tensor:

@@ -12,9 +12,7 @@ from mdnb.explanation.explain import explain
 from mdnb.explanation.methods import METHODS
 from mdnb.features.base import Features
 from mdnb.features.engine import featurize
-from mdnb.models.base import ModelSpec
 from mdnb.models.cnn import CNN
-from mdnb.models.rnn import RNN
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
 from mdnb.sources.packaged import example
@@ -110,16 +108,14 @@ def planted_cases(epochs: int = 40) -> list[Case]:
     for kind, several in pairs.items():
         for torsions in several:
             label = planted_label(features, kind, torsions)
-            spec: ModelSpec = CNN(channels=8, layers=1, hidden=64, dropout=0.0)
-            window = Window()
-            if kind == "time-delayed":
-                spec, window = RNN(hidden=32, dropout=0.0), Window(length=_LENGTH)
+            spec = CNN(channels=8, layers=1, hidden=64, dropout=0.0)
+            window = Window(length=_LENGTH if kind == "time-delayed" else 1)
             training = Training(epochs=epochs, patience=epochs, batch_size=64, learning_rate=3e-3, weight_decay=1e-2)
             cases.append(Case(kind, torsions, fit(features, label, spec, training, window=window), features))
     return cases
 
 
-def rank(case: Case, method: str, n: int = 30) -> Found:
+def rank(case: Case, method: str, n: int = 15) -> Found:
     """Explain a case by one method and hold the result against the truth."""
     by = "feature" if method in ("permutation", "kernel") else "input"
     start = perf_counter()

@@ -83,8 +83,8 @@ def speed(rounds: int = 3) -> list[Speed]:
         ours(replace(problem, x=problem.x[:1]))  # warm up
         theirs = _timed(partial(METHODS["shap-gradient"], problem), problem, 1)
         runs = [
-            _timed(partial(ours, replace(problem, tolerance=error)), problem, rounds)
-            for error in (theirs[1], 1e-2, 1e-4)
+            _timed(partial(ours, replace(problem, tolerance=error)), problem, times)
+            for error, times in ((theirs[1], rounds), (1e-2, 1), (1e-4, 1))
         ]
         deep = _timed(partial(shap_deep, problem), problem, 1)
         found.append(Speed(name, theirs, runs[0], runs[1], runs[2], deep))

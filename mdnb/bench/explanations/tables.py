@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
-from statistics import mean
+from statistics import geometric_mean, mean
 from time import perf_counter
 
 from mdnb.bench.explanations.planted import Found, planted_benchmark
@@ -136,9 +136,9 @@ def _planted_table(rows: Sequence[Found]) -> str:
         own = [row for row in rows if row.method == method and row.accuracy >= _ACCURATE]
         if own:
             share = mean(row.first and row.residues for row in own)
-            table.append((share, mean(row.margin for row in own), len(own), method))
+            table.append((share, geometric_mean(row.margin for row in own), len(own), method))
     for share, margin, n, method in sorted(table, reverse=True):
-        lines.append(f"    {method:<28} first in {share:.0%} of {n} cases, mean margin {margin:.1f}")
+        lines.append(f"    {method:<28} first in {share:.0%} of {n} cases, geometric mean of the margins {margin:.1f}")
     return "\n".join(lines)
 
 

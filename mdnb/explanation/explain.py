@@ -288,8 +288,8 @@ def _with_notes(made: Explanation, tolerance: float) -> Explanation:
         return made
     if made.method == "expected-gradients":
         what = (
-            f"the integration stopped at an additivity error of {error:.2%}, above the {tolerance:.2%} asked for: a rule "
-            "of 1,025 points resolves the network's kinks (ReLU, max pooling) no better, or single precision is reached"
+            f"the integration stopped at an additivity error of {error:.2%}, above the {tolerance:.2%} asked for: 1,025 "
+            "points of a path resolve kinks (ReLU, max pooling) no better, or single precision is reached"
         )
     else:
         what = (

@@ -241,6 +241,44 @@ class Explanation:
             self._checked[key] = check(self, tuple(runs), n, seed)
         return self._checked[key]
 
+    def in_words(self, by: str = "feature", most: int = 3) -> str:
+        """Return what the explanation says, and the checks that support it or do not, in sentences.
+
+        Parameters
+        ----------
+        by : str
+            One of `mdnb.explanation.GROUPINGS`.
+        most : int
+            How many of the most important groups are named.
+        """
+        summary = self.summary(by)
+        rows, everything = summary._rows(most), max(float(summary.importance.sum()), 1e-12)
+        named = [
+            f"{name} ({value / everything:.0%} of all, {value:.3g} [{low:.3g}, {high:.3g}], "
+            f"{'raises' if mean > 0 else 'lowers'} it on the mean)"
+            for name, value, low, high, mean in rows
+        ]
+        checked = self.faithfulness()
+        trust = (
+            f"Taken out and put back in this order the inputs move the output {checked.gain[0]:+.2f} "
+            f"[{checked.gain[1]:+.2f}, {checked.gain[2]:+.2f}] of its range more than in a random order; the "
+            f"parts add up to {1 - self.additivity_error():.2%}."
+        )
+        distinct = len(rows) > 1 and rows[0][2] > rows[1][3]
+        first = (
+            ""
+            if len(rows) < 2
+            else (
+                " The first is ahead of the second beyond their intervals."
+                if distinct
+                else " The intervals of the first two overlap: their order is not sure."
+            )
+        )
+        return (
+            f"Of {len(summary.names)} {by} groups, the {self.output} depends most on {'; '.join(named)}.{first} "
+            + " ".join([*checked.warnings, trust])
+        )
+
     # --- out of here --------------------------------------------------------------------------------------------------
 
     def to_shap(self) -> shap.Explanation:

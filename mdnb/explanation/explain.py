@@ -99,7 +99,8 @@ def explain(
         run, features, all_windows, windows, background, n_background, seed
     )
     players = make_players(by, features.columns, run.window.length, features.topology, run.reference)
-    score, name = _output(run, features, windows, output)
+    number = _default(run, features, windows) if output is None else output
+    score, name = _output(run, features, number)
 
     def problem(other: Run | None, other_seed: int) -> Problem:
         """Return the same question to another run, or against another draw of the background."""
@@ -108,7 +109,7 @@ def explain(
             other.check(features)
         way = background if isinstance(background, str) else None
         drawn, own_weights, _ = choose_background(asked, features, all_windows, windows, way, n_background, other_seed)
-        own = _output(asked, features, windows, output if output is not None else _default(run, features, windows))[0]
+        own = _output(asked, features, number)[0]
         return _problem(asked, features, windows, drawn, own_weights, players, own, tolerance, other_seed)
 
     with torch_threads(run.training.threads):
@@ -137,6 +138,7 @@ def explain(
         trajectory=features.trajectory[windows[:, -1]],
         reference=np.asarray(run.reference),
         grouping=by,
+        asked=number,
         problem=question,
         rerun=problem,
     )
@@ -235,19 +237,17 @@ def _default(run: Run, features: Features, windows: np.ndarray) -> int:
     return int(np.bincount(run.outputs(features, windows).argmax(1)).argmax()) if _classes(run) else 0
 
 
-def _output(run: Run, features: Features, windows: np.ndarray, asked: str | int | None) -> tuple[_Head, str]:
+def _output(run: Run, features: Features, asked: str | int) -> tuple[_Head, str]:
     """Return the function of model and inputs that is explained, and its name."""
     if asked == _RECONSTRUCTION:
         return _reconstruction(run)
-    n_outputs = run.outputs(features, windows[:1]).shape[1]
+    n_outputs = run.outputs(features, run.samples(features).frames[:1]).shape[1]
     classes = _classes(run)
     if isinstance(asked, str):
         if asked not in classes:
             others = [_RECONSTRUCTION] if hasattr(run.model, "reconstruct") else []
             raise unknown_name("class", asked, [*classes, *others] or ["(this model has none; give a number)"])
         number = classes.index(asked)
-    elif asked is None:
-        number = _default(run, features, windows)
     elif 0 <= asked < n_outputs:
         number = int(asked)
     else:
@@ -288,8 +288,8 @@ def _with_notes(made: Explanation, tolerance: float) -> Explanation:
         return made
     if made.method == "expected-gradients":
         what = (
-            f"the integration stopped at an additivity error of {error:.2%}, above the {tolerance:.2%} asked for: 1,025 "
-            "points of a path resolve kinks (ReLU, max pooling) no better, or single precision is reached"
+            f"the integration stopped at an additivity error of {error:.2%}, above the {tolerance:.2%} asked for: "
+            "1,025 points of a path resolve kinks (ReLU, max pooling) no better, or single precision is reached"
         )
     else:
         what = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from mdnb.explanation.faithfulness import Faithfulness, check
 from mdnb.explanation.players import make_players
 from mdnb.explanation.problem import Problem
 from mdnb.explanation.summary import Summary, culprits, summarize, sure_part
+from mdnb.explanation.words import in_words
 from mdnb.features.base import Column, atom_labels, residue_labels
 from mdnb.runs import Run
 
@@ -60,6 +61,8 @@ class Explanation:
         What was explained: ``input``, or the groups.
     notes : tuple of str
         What a reader has to know.
+    asked : str or int
+        The output as `mdnb.explain` takes it.
     """
 
     values: np.ndarray
@@ -76,6 +79,7 @@ class Explanation:
     reference: np.ndarray | None = field(default=None, repr=False)
     grouping: str = "input"
     notes: tuple[str, ...] = ()
+    asked: str | int = 0
     problem: Problem | None = field(default=None, repr=False, compare=False)
     rerun: Any = field(default=None, repr=False, compare=False)
     _checked: dict[str, Faithfulness] = field(default_factory=dict, repr=False, compare=False)
@@ -217,6 +221,32 @@ class Explanation:
         """
         return paint.contact_map(self, sample)
 
+    def only(self, chosen: np.ndarray) -> Explanation:
+        """Return the explanation of some of the samples, such as those of one class.
+
+        Parameters
+        ----------
+        chosen : (n_samples,) bool array, or int array
+            Such as ``explanation.prediction > 0``.
+
+        Raises
+        ------
+        DataError
+            When none is chosen.
+        """
+        rows = np.arange(len(self.values))[chosen]
+        if not len(rows):
+            raise DataError(f"none of the {len(self.values)} samples is chosen")
+        parts = {name: getattr(self, name)[rows] for name in ("values", "prediction", "data", "frames")}
+        if len(self.trajectory):
+            parts["trajectory"] = self.trajectory[rows]
+        fewer: dict[str, Any] = {"_checked": {}}
+        if self.problem is not None:
+            ask = self.rerun
+            fewer["problem"] = replace(self.problem, x=self.problem.x[rows])
+            fewer["rerun"] = lambda run, seed: replace(whole := ask(run, seed), x=whole.x[rows])
+        return replace(self, **parts, **fewer)
+
     # --- checks -------------------------------------------------------------------------------------------------------
 
     def faithfulness(self, *, runs: Sequence[Run] = (), n: int = 20, seed: int = 0) -> Faithfulness:
@@ -251,33 +281,7 @@ class Explanation:
         most : int
             How many of the most important groups are named.
         """
-        summary = self.summary(by)
-        rows, everything = summary._rows(most), max(float(summary.importance.sum()), 1e-12)
-        named = [
-            f"{name} ({value / everything:.0%} of all, {value:.3g} [{low:.3g}, {high:.3g}], "
-            f"{'raises' if mean > 0 else 'lowers'} it on the mean)"
-            for name, value, low, high, mean in rows
-        ]
-        checked = self.faithfulness()
-        trust = (
-            f"Taken out and put back in this order the inputs move the output {checked.gain[0]:+.2f} "
-            f"[{checked.gain[1]:+.2f}, {checked.gain[2]:+.2f}] of its range more than in a random order; the "
-            f"parts add up to {1 - self.additivity_error():.2%}."
-        )
-        distinct = len(rows) > 1 and rows[0][2] > rows[1][3]
-        first = (
-            ""
-            if len(rows) < 2
-            else (
-                " The first is ahead of the second beyond their intervals."
-                if distinct
-                else " The intervals of the first two overlap: their order is not sure."
-            )
-        )
-        return (
-            f"Of {len(summary.names)} {by} groups, the {self.output} depends most on {'; '.join(named)}.{first} "
-            + " ".join([*checked.warnings, trust])
-        )
+        return in_words(self, by, most)
 
     # --- out of here --------------------------------------------------------------------------------------------------
 

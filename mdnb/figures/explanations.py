@@ -53,7 +53,7 @@ def explanation_figure(explanation: Explanation, most: int = 12, check: bool = T
     figure.update_yaxes(title_text="mean |attribution|", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(automargin=True, row=1, col=2)
     figure.update_xaxes(title_text="mean |attribution|", rangemode="tozero", row=1, col=2)
-    title = f"What moves the {explanation.output} (additivity error {explanation.additivity_error():.2%})"
+    title = f"What moves the {explanation.output}; additivity error {explanation.additivity_error():.2%}"
     if check:
         warnings = _draw_faithfulness(figure, explanation)
         if warnings:
@@ -132,7 +132,9 @@ def contact_map_figure(explanation: Explanation, sample: int | None = None) -> g
     )
     figure.update_yaxes(autorange="reversed", scaleanchor="x", constrain="domain")
     figure.update_xaxes(constrain="domain")
-    return finish(figure, text_of(f"Which contacts move the {explanation.output}"), height=520)
+    finish(figure, text_of(f"Which contacts move the {explanation.output}"), height=560)
+    figure.update_layout(width=720, margin={"l": 90})
+    return figure
 
 
 def window_figure(explanation: Explanation, time_step: float = float("nan")) -> go.Figure:

@@ -14,7 +14,7 @@ from learning_fixtures import FAST, families, family_features, features, fit_fam
 from torch import nn
 
 import mdnb
-from mdnb.errors import DataError, SpecError
+from mdnb.errors import DataError, MissingDependencyError, SpecError
 from mdnb.explanation import METHODS
 from mdnb.models.base import Model
 
@@ -424,3 +424,71 @@ class TestSlips:
     def test_background(self, background):
         with pytest.raises(DataError, match=r"background"):
             mdnb.explain(trained("CNN"), features(), n=2, background=background)
+
+
+# --- parts and words -------------------------------------------------------------------------------------------------
+
+
+def test_only_some_samples():
+    run, data = trained("RNN"), features()
+    explanation = mdnb.explain(run, data, n=30)
+    some = explanation.only(explanation.prediction > np.median(explanation.prediction))
+    assert len(some.values) == 15
+    assert np.array_equal(some.frames, explanation.frames[explanation.prediction > np.median(explanation.prediction)])
+    assert some.problem.prediction == pytest.approx(some.prediction)
+    assert some.faithfulness().n_samples == 15
+    with pytest.raises(DataError, match="none of the 30 samples is chosen"):
+        explanation.only(explanation.prediction > np.inf)
+
+
+def test_in_words():
+    explanation = mdnb.explain(fit_family("CNN", epochs=15), features(), output="extended")
+    words = explanation.in_words()
+    assert words.startswith("Of 2 feature groups, the logit of 'extended' (basin of ALA2) depends most on psi ALA2 (")
+    assert "The first is ahead of the second beyond their intervals." in words
+    assert "WARNING" not in words
+    noise = replace(explanation, values=np.random.default_rng(0).normal(size=explanation.values.shape), _checked={})
+    assert "WARNING: the explanation is no better than chance" in noise.in_words()
+
+
+def test_the_output_can_be_asked_for_again():
+    run, data = trained("CNN"), features()
+    explanation = mdnb.explain(run, data, n=5)
+    assert mdnb.explain(run, data, n=5, output=explanation.asked).output == explanation.output
+
+
+def test_outputs_of_what_learns_without_labels():
+    data = family_features("VAE")
+    latent = mdnb.explain(trained("VAE"), data, n=3, output=2)
+    assert latent.output == "VAE: latent 2"
+    with torch.no_grad():
+        assert latent.prediction == pytest.approx(trained("VAE").outputs(data, latent.frames[:, None])[:, 2], abs=1e-5)
+    rebuilt = mdnb.explain(trained("VAE"), data, n=3, output="reconstruction error")
+    x = trained("VAE").inputs(data, rebuilt.frames[:, None])
+    with torch.no_grad():
+        error = (trained("VAE").model.reconstruct(x).flatten(1) - x.flatten(1)).square().mean(1)
+    assert rebuilt.prediction == pytest.approx(error.numpy(), rel=1e-4)
+    assert mdnb.explain(trained("GAN"), data, n=3).output == "GAN: score of the critic"
+    with pytest.raises(SpecError, match="a GAN reconstructs nothing"):
+        mdnb.explain(trained("GAN"), data, n=3, output="reconstruction error")
+    slow = mdnb.fit(
+        features(), spec=mdnb.RNN(hidden=8), training=mdnb.Training(epochs=1), objective=mdnb.SlowModes(lag_time=40)
+    )
+    assert mdnb.explain(slow, features(), n=3).output == "RNN: slow mode 0"
+
+
+def test_a_tolerance_that_is_not_met_is_said():
+    """Rounding alone is more than this."""
+    explanation = mdnb.explain(trained("CNN"), features(), n=5, tolerance=1e-9)
+    assert "the integration stopped at an additivity error of" in explanation.notes[0]
+    assert "note: the integration stopped" in repr(explanation)
+    with pytest.raises(SpecError, match="tolerance = 0: expected a share"):
+        mdnb.explain(trained("CNN"), features(), tolerance=0)
+
+
+def test_a_method_of_a_package_that_is_not_there(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'mdnb\[explain\]'"):
+        mdnb.explain(trained("CNN"), features(), n=2, method="captum-gradientshap")

@@ -175,7 +175,14 @@ def faithfulness(
     if retrain and run.target is not None and target is None:
         raise SpecError(f"to retrain this {run.family} its target is needed: give target=, as to mdnb.fit")
     others = [
-        fit(features, target, run.spec, replace(run.training, seed=run.training.seed + 1 + number), window=run.window)
+        fit(
+            features,
+            target,
+            run.spec,
+            replace(run.training, seed=run.training.seed + 1 + number),
+            window=run.window,
+            objective=run.task.objective,
+        )
         for number in range(retrain)
     ]
     return explain(run, features, **options).faithfulness(runs=(*runs, *others))

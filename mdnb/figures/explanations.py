@@ -13,6 +13,9 @@ from mdnb.figures.style import COLORS, finish, text_of
 
 __all__ = ["contact_map_figure", "explanation_figure", "window_figure"]
 
+#: Letters of a feature beside its bar; the whole name is shown where the mouse is.
+_LONGEST = 22
+
 
 def explanation_figure(explanation: Explanation, most: int = 12, check: bool = True) -> go.Figure:
     """Draw the mean absolute attribution by residue and of the most important features, and whether to trust it.
@@ -27,9 +30,10 @@ def explanation_figure(explanation: Explanation, most: int = 12, check: bool = T
     """
     residues, features = explanation.summary("residue"), explanation.summary("feature")
     titles = ["by residue", "most important features", *(["is it faithful?"] if check else [])]
+    widths = [0.32, 0.3, 0.38] if check else None
     figure = make_subplots(
-        rows=1, cols=len(titles), subplot_titles=titles, horizontal_spacing=0.12 if check else 0.25,
-    )  # fmt: skip
+        rows=1, cols=len(titles), subplot_titles=titles, horizontal_spacing=0.17, column_widths=widths
+    )
     figure.add_bar(
         x=[text_of(name) for name in residues.names],
         y=residues.importance,
@@ -51,7 +55,11 @@ def explanation_figure(explanation: Explanation, most: int = 12, check: bool = T
         col=2,
     )
     figure.update_yaxes(title_text="mean |attribution|", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(automargin=True, row=1, col=2)
+    labels = [
+        text_of(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…")
+        for name in map(features.names.__getitem__, order)
+    ]
+    figure.update_yaxes(tickvals=list(range(len(order))), ticktext=labels, tickfont={"size": 10}, row=1, col=2)
     figure.update_xaxes(title_text="mean |attribution|", rangemode="tozero", row=1, col=2)
     title = f"What moves the {explanation.output}; additivity error {explanation.additivity_error():.2%}"
     if check:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.explanation.background import choose_background
 from mdnb.explanation.faithfulness import Faithfulness
 from mdnb.explanation.methods import METHODS, OF_PLAYERS
+from mdnb.explanation.outputs import Head, default_output, output_of
 from mdnb.explanation.players import Players, make_players
 from mdnb.explanation.problem import Problem, Scored
 from mdnb.explanation.result import Explanation
 from mdnb.features.base import Column, Features
-from mdnb.models.base import Predictor
 from mdnb.runs import Run
 from mdnb.training import fit, torch_threads
 
 __all__ = ["explain", "faithfulness"]
-
-_RECONSTRUCTION = "reconstruction error"
 
 
 def explain(
@@ -99,8 +96,8 @@ def explain(
         run, features, all_windows, windows, background, n_background, seed
     )
     players = make_players(by, features.columns, run.window.length, features.topology, run.reference)
-    number = _default(run, features, windows) if output is None else output
-    score, name = _output(run, features, number)
+    number = default_output(run, features, windows) if output is None else output
+    score, name = output_of(run, features, number)
 
     def problem(other: Run | None, other_seed: int) -> Problem:
         """Return the same question to another run, or against another draw of the background."""
@@ -109,7 +106,7 @@ def explain(
             other.check(features)
         way = background if isinstance(background, str) else None
         drawn, own_weights, _ = choose_background(asked, features, all_windows, windows, way, n_background, other_seed)
-        own = _output(asked, features, number)[0]
+        own = output_of(asked, features, number)[0]
         return _problem(asked, features, windows, drawn, own_weights, players, own, tolerance, other_seed)
 
     with torch_threads(run.training.threads):
@@ -188,9 +185,6 @@ def faithfulness(
     return explain(run, features, **options).faithfulness(runs=(*runs, *others))
 
 
-_Head = Callable[[nn.Module, Tensor], Tensor]
-
-
 def _problem(
     run: Run,
     features: Features,
@@ -198,7 +192,7 @@ def _problem(
     behind: np.ndarray,
     weights: np.ndarray,
     players: Players,
-    head: _Head,
+    head: Head,
     tolerance: float,
     seed: int,
 ) -> Problem:
@@ -230,62 +224,6 @@ def _windows(run: Run, features: Features, all_windows: np.ndarray, frames: Any,
             f"first that does is {int(all_windows[0, -1])}"
         )
     return all_windows[[position[int(frame)] for frame in asked]]
-
-
-def _classes(run: Run) -> tuple[str, ...]:
-    """Return the classes that the outputs are logits of."""
-    if run.target is None or run.task.kind != "class" or not isinstance(run.model, Predictor):
-        return ()
-    return run.target.classes
-
-
-def _default(run: Run, features: Features, windows: np.ndarray) -> int:
-    """Return the number of the class that is predicted most often, else 0."""
-    return int(np.bincount(run.outputs(features, windows).argmax(1)).argmax()) if _classes(run) else 0
-
-
-def _output(run: Run, features: Features, asked: str | int) -> tuple[_Head, str]:
-    """Return the function of model and inputs that is explained, and its name."""
-    if asked == _RECONSTRUCTION:
-        return _reconstruction(run)
-    n_outputs = run.outputs(features, run.samples(features).frames[:1]).shape[1]
-    classes = _classes(run)
-    if isinstance(asked, str):
-        if asked not in classes:
-            others = [_RECONSTRUCTION] if hasattr(run.model, "reconstruct") else []
-            raise unknown_name("class", asked, [*classes, *others] or ["(this model has none; give a number)"])
-        number = classes.index(asked)
-    elif 0 <= asked < n_outputs:
-        number = int(asked)
-    else:
-        raise SpecError(f"output = {asked} does not exist; the model has outputs 0 to {n_outputs - 1}")
-    predicted = run.target if isinstance(run.model, Predictor) and run.task.kind in ("class", "real") else None
-    scale, mean = (predicted.scale, predicted.mean) if predicted and not classes else (1.0, 0.0)
-
-    def head(model: nn.Module, x: Tensor) -> Tensor:
-        out: Tensor = model.score(x)[:, number]  # type: ignore[operator]  # a Model, whose copy mypy takes for a Module
-        return out * scale + mean
-
-    if predicted:
-        unit = f" ({predicted.unit})" if predicted.unit else ""
-        return head, f"logit of {classes[number]!r} ({predicted.name})" if classes else f"{predicted.name}{unit}"
-    if run.family == "GAN":
-        return head, "GAN: score of the critic"
-    if run.family == "VAE" or run.task.kind == "lagged":
-        return head, f"{run.family}: latent {number}"
-    return head, f"{run.family}: {'slow mode' if run.task.kind == 'slow' else 'output'} {number}"
-
-
-def _reconstruction(run: Run) -> tuple[_Head, str]:
-    """Return the mean squared error of what an autoencoder makes of a frame."""
-    if not hasattr(run.model, "reconstruct"):
-        raise SpecError(f"a {run.family} reconstructs nothing, so that it has no {_RECONSTRUCTION!r}; explain a VAE")
-
-    def head(model: nn.Module, x: Tensor) -> Tensor:
-        made: Tensor = model.reconstruct(x)  # type: ignore[operator]  # as above
-        return (made.flatten(1) - x.flatten(1)).square().mean(1)
-
-    return head, f"{run.family}: {_RECONSTRUCTION} (scaled)"
 
 
 def _with_notes(made: Explanation, tolerance: float) -> Explanation:

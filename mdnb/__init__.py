@@ -40,8 +40,9 @@ _PUBLIC = {
     "lag_scan": "mdnb.kinetics",
     "metastable_states": "mdnb.kinetics",
     "tune": "mdnb.tuning",
-    "explain": "mdnb.explanation",
-    "Explanation": "mdnb.explanation",
+    "explain": "mdnb.explanation.explain",
+    "faithfulness": "mdnb.explanation.explain",
+    "Explanation": "mdnb.explanation.result",
     "export": "mdnb.exports",
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generate",
@@ -57,8 +58,9 @@ if TYPE_CHECKING:
     from mdnb.baseline import baselines as baselines
     from mdnb.baseline import linear_modes as linear_modes
     from mdnb.datasets import Window as Window
-    from mdnb.explanation import Explanation as Explanation
-    from mdnb.explanation import explain as explain
+    from mdnb.explanation.explain import explain as explain
+    from mdnb.explanation.explain import faithfulness as faithfulness
+    from mdnb.explanation.result import Explanation as Explanation
     from mdnb.exports import export as export
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize

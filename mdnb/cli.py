@@ -88,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     slow.add_argument("--epochs", type=int, default=30, metavar="N", help="passes over the pairs (default: 30)")
     slow.add_argument("--cnn", action="store_true", help="the default CNN too, which takes longer")
     slow.set_defaults(run=_bench_slow)
+    explain = kinds.add_parser(
+        "explain", help="explanations beside shap's, exact values and known causes; some minutes"
+    )
+    explain.add_argument(
+        "--part", action="append", default=[], metavar="NAME", help="speed, agreement, toy or planted (default: all)"
+    )
+    explain.add_argument("--systems", type=int, default=5, metavar="N", help="systems of the toy part (default: 5)")
+    explain.set_defaults(run=_bench_explain)
 
     cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
     cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
@@ -167,6 +175,14 @@ def _bench_slow(options: argparse.Namespace) -> int:
 
     systems = [one.strip() for one in options.systems.split(",")]
     print(bench_slow(systems, options.seeds, options.epochs, options.cnn))
+    return 0
+
+
+def _bench_explain(options: argparse.Namespace) -> int:
+    from mdnb.bench.explanations import bench_explain
+    from mdnb.bench.explanations.tables import PARTS
+
+    print(bench_explain(options.part or PARTS, options.systems))
     return 0
 
 

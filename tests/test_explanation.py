@@ -14,11 +14,12 @@ from learning_fixtures import FAST, families, family_features, features, fit_fam
 from torch import nn
 
 import mdnb
-from mdnb.errors import DataError, SpecError
+from mdnb.errors import DataError, MissingDependencyError, SpecError
 from mdnb.explanation import METHODS
 from mdnb.models.base import Model
 
 FAMILIES = families()
+LIBRARIES = [name for name in METHODS if name.startswith(("captum", "shap"))]
 
 
 class Linear(Model):
@@ -100,6 +101,11 @@ def test_additivity_error_is_measured_not_assumed():
 @pytest.mark.parametrize("family", ["CNN", "RNN"])
 def test_linear_model_is_explained_exactly(method, family):
     data = features()
+    if method in LIBRARIES:
+        pytest.importorskip("captum" if "captum" in method else "shap")
+    if method == "exact" and family == "RNN":
+        pytest.skip("16 inputs are too many to enumerate")
+    close = 0.1 if method in ("shap-gradient", "captum-gradientshap") else 1e-4  # these draw points at random
     run = linear_run(trained(family))
     background = run.samples(data).frames[::200][:10]
     explanation = mdnb.explain(run, data, frames=spread(run, data, 5), background=background, method=method, output=1)
@@ -108,7 +114,7 @@ def test_linear_model_is_explained_exactly(method, family):
     weights = run.model.head.weight[1].detach().numpy().reshape(x.shape[1:])
     middle = run.inputs(data, background).numpy().mean(0)
     expected = np.stack([weights * (own[int(frame)] - middle) for frame in explanation.frames])
-    assert np.allclose(explanation.values.reshape(expected.shape), expected, atol=1e-4)
+    assert np.allclose(explanation.values.reshape(expected.shape), expected, atol=close)
     assert explanation.base_value == pytest.approx(
         float((middle * weights).sum() + run.model.head.bias[1].detach()), abs=1e-4
     )
@@ -165,6 +171,8 @@ def test_permutation_is_shapley_values(network, truth):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_input_that_is_not_used_gets_nothing(method):
+    if method in LIBRARIES:
+        pytest.importorskip("captum" if "captum" in method else "shap")
     data = features()
     run = linear_run(trained("CNN"))
     with torch.no_grad():
@@ -178,7 +186,7 @@ def test_methods_do_not_touch_the_global_random_state():
     np.random.seed(3)  # noqa: NPY002 - it is the global state that must not change
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     run = trained("CNN")
-    for method in METHODS:
+    for method in set(METHODS) - set(LIBRARIES) | {"shap-gradient"}:
         mdnb.explain(run, features(), frames=spread(run, features(), 2), method=method)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
@@ -319,7 +327,7 @@ def test_background_comes_from_the_training_part(monkeypatch):
     run, data = trained("CNN"), features()
     seen, right = [], mdnb.explanation.METHODS["expected-gradients"]
     monkeypatch.setitem(
-        METHODS, "expected-gradients", lambda score, x, base, *rest: seen.append(base) or right(score, x, base, *rest)
+        METHODS, "expected-gradients", lambda problem: seen.append(problem.background) or right(problem)
     )
     explanation = mdnb.explain(run, data)
     assert explanation.background == "50 windows drawn from 5 training trajectories"
@@ -416,3 +424,71 @@ class TestSlips:
     def test_background(self, background):
         with pytest.raises(DataError, match=r"background"):
             mdnb.explain(trained("CNN"), features(), n=2, background=background)
+
+
+# --- parts and words -------------------------------------------------------------------------------------------------
+
+
+def test_only_some_samples():
+    run, data = trained("RNN"), features()
+    explanation = mdnb.explain(run, data, n=30)
+    some = explanation.only(explanation.prediction > np.median(explanation.prediction))
+    assert len(some.values) == 15
+    assert np.array_equal(some.frames, explanation.frames[explanation.prediction > np.median(explanation.prediction)])
+    assert some.problem.prediction == pytest.approx(some.prediction)
+    assert some.faithfulness().n_samples == 15
+    with pytest.raises(DataError, match="none of the 30 samples is chosen"):
+        explanation.only(explanation.prediction > np.inf)
+
+
+def test_in_words():
+    explanation = mdnb.explain(fit_family("CNN", epochs=15), features(), output="extended")
+    words = explanation.in_words()
+    assert words.startswith("Of 2 feature groups, the logit of 'extended' (basin of ALA2) depends most on psi ALA2 (")
+    assert "The first is ahead of the second beyond their intervals." in words
+    assert "WARNING" not in words
+    noise = replace(explanation, values=np.random.default_rng(0).normal(size=explanation.values.shape), _checked={})
+    assert "WARNING: the explanation is no better than chance" in noise.in_words()
+
+
+def test_the_output_can_be_asked_for_again():
+    run, data = trained("CNN"), features()
+    explanation = mdnb.explain(run, data, n=5)
+    assert mdnb.explain(run, data, n=5, output=explanation.asked).output == explanation.output
+
+
+def test_outputs_of_what_learns_without_labels():
+    data = family_features("VAE")
+    latent = mdnb.explain(trained("VAE"), data, n=3, output=2)
+    assert latent.output == "VAE: latent 2"
+    with torch.no_grad():
+        assert latent.prediction == pytest.approx(trained("VAE").outputs(data, latent.frames[:, None])[:, 2], abs=1e-5)
+    rebuilt = mdnb.explain(trained("VAE"), data, n=3, output="reconstruction error")
+    x = trained("VAE").inputs(data, rebuilt.frames[:, None])
+    with torch.no_grad():
+        error = (trained("VAE").model.reconstruct(x).flatten(1) - x.flatten(1)).square().mean(1)
+    assert rebuilt.prediction == pytest.approx(error.numpy(), rel=1e-4)
+    assert mdnb.explain(trained("GAN"), data, n=3).output == "GAN: score of the critic"
+    with pytest.raises(SpecError, match="a GAN reconstructs nothing"):
+        mdnb.explain(trained("GAN"), data, n=3, output="reconstruction error")
+    slow = mdnb.fit(
+        features(), spec=mdnb.RNN(hidden=8), training=mdnb.Training(epochs=1), objective=mdnb.SlowModes(lag_time=40)
+    )
+    assert mdnb.explain(slow, features(), n=3).output == "RNN: slow mode 0"
+
+
+def test_a_tolerance_that_is_not_met_is_said():
+    """Rounding alone is more than this."""
+    explanation = mdnb.explain(trained("CNN"), features(), n=5, tolerance=1e-9)
+    assert "the integration stopped at an additivity error of" in explanation.notes[0]
+    assert "note: the integration stopped" in repr(explanation)
+    with pytest.raises(SpecError, match="tolerance = 0: expected a share"):
+        mdnb.explain(trained("CNN"), features(), tolerance=0)
+
+
+def test_a_method_of_a_package_that_is_not_there(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'mdnb\[explain\]'"):
+        mdnb.explain(trained("CNN"), features(), n=2, method="captum-gradientshap")

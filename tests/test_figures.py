@@ -1,11 +1,13 @@
 """What each figure draws is what the result says: the data of its traces."""
 
+import copy
 import json
 from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 from learning_fixtures import FAST, features, fit_family, trained, trajectories
 from sklearn.metrics import confusion_matrix
 
@@ -27,6 +29,7 @@ def test_every_figure_function_is_tested():
         "chapman_kolmogorov_figure",
         "checks_figure",
         "confusion_figure",
+        "contact_map_figure",
         "explanation_figure",
         "free_energy_figure",
         "lag_scan_figure",
@@ -206,12 +209,43 @@ class TestExplanation:
     def test_bars(self):
         explanation = mdnb.explain(trained("CNN"), features())
         figure = figures.explanation_figure(explanation)
-        residues, columns = figure.data
+        residues, columns, *curves = figure.data
         assert dict(zip(residues.x, residues.y, strict=True)) == pytest.approx(explanation.by_residue())
         found = dict(zip(columns.y, columns.x, strict=True))
         assert found == pytest.approx(explanation.by_feature())
         assert columns.x[-1] == max(columns.x)  # the largest on top
         assert f"{explanation.additivity_error():.2%}" in figure.layout.title.text
+        summary = explanation.summary("residue")
+        assert residues.error_y.array == pytest.approx(summary.high - summary.importance)
+        checked = explanation.faithfulness()
+        assert [curve.name for curve in curves] == [
+            f"{name}, {way}" for name in ("explanation", "one ranking", "random order") for way in ("in", "out")
+        ]
+        assert curves[0].y == pytest.approx(checked.curves["explanation"].insertion)
+        assert curves[5].y == pytest.approx(checked.curves["random order"].deletion)
+
+    def test_without_the_check(self):
+        assert len(figures.explanation_figure(mdnb.explain(trained("CNN"), features()), check=False).data) == 2
+
+    def test_a_warning_is_in_the_title(self):
+        torch.manual_seed(0)
+        run = trained("CNN")
+        flat = replace(run, model=copy.deepcopy(run.model))
+        for weight in flat.model.parameters():
+            torch.nn.init.zeros_(weight)
+        figure = figures.explanation_figure(mdnb.explain(flat, features(), n=10))
+        assert "WARNING: the explanation is no better than chance" in figure.layout.title.text
+
+    def test_contact_map(self):
+        data = features("distances")
+        explanation = mdnb.explain(fit_family("CNN", data=data, epochs=1), data)
+        (shown,) = figures.contact_map_figure(explanation).data
+        assert np.array_equal(shown.z, explanation.contact_map(), equal_nan=True)
+        assert list(shown.x) == ["ACE1", "ALA2", "NME3"]
+        assert shown.zmax == -shown.zmin == pytest.approx(np.nanmax(np.abs(explanation.contact_map())))
+        by_residue = mdnb.explain(trained("CNN"), features(), n=2, by="residue", method="exact")
+        with pytest.raises(DataError, match="no column is of two residues"):
+            figures.contact_map_figure(by_residue)
 
     def test_most(self):
         data = features("distances")

@@ -1,6 +1,6 @@
 """Results drawn as plotly figures; nothing is computed here that a result object does not offer."""
 
-from mdnb.figures.explanations import explanation_figure, window_figure
+from mdnb.figures.explanations import contact_map_figure, explanation_figure, window_figure
 from mdnb.figures.generation import checks_figure, ramachandran_figure
 from mdnb.figures.kinetics import (
     chapman_kolmogorov_figure,
@@ -16,6 +16,7 @@ __all__ = [
     "chapman_kolmogorov_figure",
     "checks_figure",
     "confusion_figure",
+    "contact_map_figure",
     "explanation_figure",
     "free_energy_figure",
     "lag_scan_figure",

@@ -1,5 +1,7 @@
 """mdnb bench explain: the toy systems and planted labels are what they say; the scores are the published ones."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,6 @@ from mdnb.bench.explanations.toy import (
     _rotated,
     _superposed,
     importance_scores,
-    toy_benchmark,
     toy_frames,
 )
 from mdnb.cli import main
@@ -49,17 +50,6 @@ def test_importance_scores():
     finding, ignoring = importance_scores(np.array([0, 1, 1, 0.0]), relevant)
     assert finding == pytest.approx(1 - 2 / 4)
     assert ignoring == pytest.approx(1 / 2)
-
-
-def test_toy_benchmark_beats_the_published_figures_on_one_system():
-    cells = toy_benchmark(1)
-    assert [(cell.motion, cell.inputs) for cell in cells] == [
-        *[("linear", "inverse distances"), ("linear", "rotated Cartesian")],
-        *[("non-linear", "inverse distances"), ("non-linear", "rotated Cartesian")],
-    ]
-    assert min(cell.accuracy for cell in cells) > 0.99
-    assert min(cell.finding for cell in cells) > 0.8
-    assert min(cell.ignoring for cell in cells) > 0.8
 
 
 def test_agreement_where_theory_says_so():
@@ -100,11 +90,17 @@ class TestPlanted:
         assert found.margin > 2
 
 
-def test_the_command(capsys):
+def test_the_command_and_the_toy_benchmark(capsys):
     assert main(["bench", "explain", "--part", "toy", "--systems", "1"]) == 0
     text = capsys.readouterr().out
     assert "Toy benchmark of Fleetwood et al. (2020), rebuilt from its description; means of 1 systems." in text
     assert text.count("published 0.94 / 0.87") == text.count("published 0.62 / 0.83") == 2
+    rows = re.findall(r"mdnb ([\d.]+) / ([\d.]+) .*model accuracy ([\d.]+)", text)
+    assert len(rows) == 4
+    for finding, ignoring, accuracy in rows:
+        assert float(finding) > 0.8
+        assert float(ignoring) > 0.8
+        assert float(accuracy) > 0.99
 
 
 def test_clear_errors():

@@ -53,9 +53,10 @@ def test_importance_scores():
 
 
 def test_agreement_where_theory_says_so():
-    for row in agreement():
-        assert row.correlation >= (0.99 if row.theory == "equal" else 0.9)
-        assert row.difference > (0 if row.theory == "equal" else 0.01)
+    rows = agreement(others=False)
+    assert [row.theory for row in rows] == ["equal"] * 3
+    assert min(row.correlation for row in rows) > 0.999
+    assert max(row.difference for row in rows) < 0.01
 
 
 class TestPlanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from mdnb.models.objectives.lag import lag_frames
 from mdnb.specs import setting
 
 __all__ = ["SlowModes", "SlowModesHead"]
+
+#: Share of the mean variance that keeps outputs that have become equal from having no inverse.
+_RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,9 @@ def _covariances(x: Tensor, y: Tensor, reversible: bool) -> tuple[Tensor, Tensor
     x_mean, y_mean = x.mean(0), y.mean(0)
     x, y = x - x_mean, y - y_mean
     c00, c0t, ctt = x.T @ x / (n - 1), x.T @ y / (n - 1), y.T @ y / (n - 1)
-    # A little of the mean variance keeps outputs that have become equal from having no inverse.
     ridge = torch.eye(width, dtype=x.dtype, device=x.device)
-    c00 = c00 + (1e-6 * c00.trace() / width + 1e-12) * ridge
-    ctt = ctt + (1e-6 * ctt.trace() / width + 1e-12) * ridge
+    c00 = c00 + (_RIDGE * c00.trace() / width + 1e-12) * ridge
+    ctt = ctt + (_RIDGE * ctt.trace() / width + 1e-12) * ridge
     return x_mean, y_mean, c00, c0t, ctt
 
 
@@ -144,5 +146,41 @@ def _whitened(left: Tensor, right: Tensor, c0t: Tensor) -> Tensor:
 
 def _vamp2(x: Tensor, y: Tensor, reversible: bool) -> Tensor:
     """Return the VAMP-2 score of pairs (n, d), the constant function's 1 included."""
-    _, _, c00, c0t, ctt = _covariances(x, y, reversible)
-    return _whitened(torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt), c0t).square().sum() + 1
+    if reversible:
+        x, y = torch.cat([x, y]), torch.cat([y, x])
+    score: Tensor = _Vamp2.apply(x, y)
+    return score
+
+
+class _Vamp2(torch.autograd.Function):
+    """The score tr(C00^-1 C0t Ctt^-1 Ct0) + 1, with the covariances of `_covariances`, and its gradient.
+
+    In closed form it takes half the time that it takes to differentiate each step: of small matrices the calls
+    cost, not the arithmetic.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        """Return the score in double precision."""
+        n, width = x.shape
+        both = torch.cat([x, y], dim=1).double()
+        both = both - both.mean(0)
+        covariance = both.T @ both / (n - 1)
+        one = torch.eye(width, dtype=both.dtype, device=both.device)
+        c00, c0t, ctt = covariance[:width, :width], covariance[:width, width:], covariance[width:, width:]
+        inverse_00 = torch.linalg.inv(c00 + (_RIDGE * c00.trace() / width + 1e-12) * one)
+        inverse_tt = torch.linalg.inv(ctt + (_RIDGE * ctt.trace() / width + 1e-12) * one)
+        # Half of the derivative by C0t, and the derivatives by C00 and Ctt, in which the ridge adds their traces.
+        by_0t = inverse_00 @ c0t @ inverse_tt
+        by_00, by_tt = -(by_0t @ c0t.T @ inverse_00), -(by_0t.T @ c0t @ inverse_tt)
+        by_00, by_tt = by_00 + _RIDGE * by_00.trace() / width * one, by_tt + _RIDGE * by_tt.trace() / width * one
+        slope = torch.cat([torch.cat([by_00, by_0t], 1), torch.cat([by_0t.T, by_tt], 1)])
+        ctx.save_for_backward(both, slope * (2 / (n - 1)))
+        ctx.dtype = x.dtype
+        return (by_0t * c0t).sum() + 1
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, ...]:
+        """Return the gradients of x and y."""
+        both, slope = ctx.saved_tensors
+        return tuple((both @ (slope * outer[0])).to(ctx.dtype).chunk(2, dim=1))

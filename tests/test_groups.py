@@ -1,0 +1,94 @@
+"""What makes a step quick changes nothing: one vector of parameters, the slow modes' gradient in closed form."""
+
+import pytest
+import torch
+from learning_fixtures import families, family_features, family_spec
+from torch import nn
+
+import mdnb
+from mdnb.models.objectives.slow_modes import _covariances, _vamp2, _whitened
+from mdnb.training.groups import Group
+from mdnb.training.prepare import prepare
+from mdnb.training.state import Average, copy_weights
+
+
+def build(family: str) -> nn.Module:
+    spec = family_spec(family)
+    window = mdnb.Window(length=4) if family in ("RNN", "CNNRNN") else None
+    plan = prepare(family_features(family), "basin" if spec.supervised else None, spec, None, window, None)
+    torch.manual_seed(0)
+    return plan.spec.build(plan.task)
+
+
+@pytest.mark.parametrize("family", families())
+@pytest.mark.parametrize("clip", [5.0, 1e-3])
+def test_a_step_is_that_of_torch(family, clip):
+    """The parameters as one vector move as AdamW moves them one by one."""
+    ours, theirs = build(family), build(family)
+    training = mdnb.Training(gradient_clip=clip, learning_rate=1e-2, weight_decay=0.1)
+    name = next(iter(ours.groups))
+    group = Group(ours.group_parameters(name), training, ours.betas)
+    others = theirs.group_parameters(name)
+    optimizer = torch.optim.AdamW(others, lr=1e-2, betas=ours.betas, weight_decay=0.1)
+    assert [one.stride() for one in ours.parameters()] == [one.stride() for one in theirs.parameters()]
+    for step in range(5):
+        for parameters, model in ((ours.group_parameters(name), ours), (others, theirs)):
+            loss = sum(((one - 0.1 * step).square() * (k + 1)).sum() for k, one in enumerate(parameters))
+            if model is ours:
+                group.backward(loss)
+                group.step(1e-2 / (step + 1))
+            else:
+                optimizer.param_groups[0]["lr"] = 1e-2 / (step + 1)
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(others, clip)
+                optimizer.step()
+    moved = build(family).state_dict()
+    for key, value in ours.state_dict().items():
+        assert torch.allclose(value, theirs.state_dict()[key], rtol=1e-5, atol=1e-6), key
+        frozen = key not in {
+            n for n, one in ours.named_parameters() if any(one is p for p in ours.group_parameters(name))
+        }
+        assert frozen or not torch.equal(value, moved[key])
+
+
+def test_only_the_parameters_of_the_group_get_gradients():
+    model = build("GAN")
+    groups = {name: Group(model.group_parameters(name), mdnb.Training(), model.betas) for name in model.groups}
+    fake = model._generate(torch.zeros(8, 0))
+    groups["generator"].backward(-model._judge(fake, torch.zeros(8, 0)).mean())
+    assert all(one.abs().sum() > 0 for one in groups["generator"].gradients)
+    assert not any(one.any() for one in groups["critic"].gradients)
+
+
+def test_the_average_follows_the_weights():
+    model = build("GAN")
+    for name in model.groups:
+        Group(model.group_parameters(name), mdnb.Training(), model.betas)
+    average, first = Average(model), copy_weights(model)
+    with torch.no_grad():
+        for one in model.parameters():
+            one += 1
+    average.update()
+    decay = 2 / 11
+    for name, one in model.named_parameters():
+        assert torch.allclose(average.weights[name], decay * first[name] + (1 - decay) * one, atol=1e-6)
+
+
+@pytest.mark.parametrize("reversible", [False, True])
+@pytest.mark.parametrize("nearly_singular", [False, True])
+def test_the_gradient_of_the_score_is_that_of_its_steps(reversible, nearly_singular):
+    torch.manual_seed(0)
+    mix = torch.randn(4, 4, dtype=torch.float64)
+    if nearly_singular:
+        mix[:, 3] = mix[:, 2] + 1e-6 * mix[:, 3]
+    x = torch.randn(300, 4, dtype=torch.float64)
+    y = (x + 0.5 * torch.randn(300, 4, dtype=torch.float64)) @ mix + 3
+    x = (x @ mix).requires_grad_()
+    y.requires_grad_()
+    _, _, c00, c0t, ctt = _covariances(x, y, reversible)
+    score = _whitened(torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt), c0t).square().sum() + 1
+    ours = _vamp2(x, y, reversible)
+    assert ours.item() == pytest.approx(score.item(), rel=1e-6)
+    for one, other in zip(torch.autograd.grad(ours, (x, y)), torch.autograd.grad(score, (x, y)), strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-4 * float(other.abs().max()))

@@ -132,13 +132,13 @@ class VAEModel(Model):
             known.append(self.condition(batch.y, batch.x))
             if batch.y is not None:
                 labels.append(batch.y)
-        mean, log_variance = torch.cat(means), torch.cat(widths)
+        mean, log_variance = torch.cat(means).cpu(), torch.cat(widths).cpu()  # where the generator below draws
         self.condition.remember(torch.cat(labels) if labels else None)
         generator = torch.Generator().manual_seed(0)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
         n_components = min(self.spec.components, max(1, len(z) // 10))
         mixture = GaussianMixture(n_components, random_state=0, reg_covar=1e-5, max_iter=200, init_params="k-means++")
-        both = torch.cat([z, torch.cat(known)], dim=1).numpy()
+        both = torch.cat([z, torch.cat(known).cpu()], dim=1).numpy()
         rows = both[np.random.default_rng(0).permutation(len(z))[:20_000]]
         mixture.fit(rows.astype(np.float64))
         self.density_weights.zero_()

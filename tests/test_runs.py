@@ -132,7 +132,7 @@ def test_a_save_that_fails_leaves_the_old_run_and_no_litter(saved, monkeypatch):
     def full(*args, **options):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("mdnb.runs.json.dumps", full)
+    monkeypatch.setattr("mdnb.runs.storage.json.dumps", full)
     with pytest.raises(OSError, match="No space left"):
         fit_family("CNN", seed=3, epochs=1, out=None).save(saved)
     monkeypatch.undo()
@@ -146,7 +146,7 @@ def test_killed_while_saving_leaves_a_whole_run(saved, moment):
     code = textwrap.dedent(
         """
         import os, shutil, sys
-        import mdnb, mdnb.runs, safetensors.torch
+        import mdnb, mdnb.runs.storage, safetensors.torch
         folder, moment = sys.argv[1:]
         run = mdnb.Run.load(folder)
         run.history.append(dict(run.history[-1]))
@@ -163,7 +163,7 @@ def test_killed_while_saving_leaves_a_whole_run(saved, moment):
         if moment == "writing":
             safetensors.torch.save_file = lambda tensors, path: (open(path, "wb").write(b"half"), end())
         if moment == "json":
-            mdnb.runs.json.dumps = end
+            mdnb.runs.storage.json.dumps = end
         if moment == "cleaning":
             shutil.rmtree = end
         run.save(folder)

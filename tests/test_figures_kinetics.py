@@ -69,8 +69,9 @@ def test_modes_on_the_map(run):
     own = (phi < 0) & (psi >= 0)
     assert figure.data[1].customdata[1][0] == pytest.approx(modes[own, 1].mean(), rel=1e-4)
     assert np.nanmax(np.abs(figure.data[0].z)) <= 1.1
-    column = figures.modes_figure(run, features(), "sin phi ALA2", "cos psi ALA2", functions=modes[:, :1])
+    column = figures.modes_figure(run, features(), "sin phi ALA2", "cos psi ALA2", functions=modes[:, :1], name="<T>")
     assert len(column.data) == 1
+    assert "&lt;T&gt;" in column.layout.title.text
     with pytest.raises(SpecError, match="unknown column or torsion 'phi ALA3': did you mean 'phi ALA2'"):
         figures.modes_figure(run, features(), "phi ALA3", "psi ALA2")
     with pytest.raises(DataError, match=r"got functions of shape \(3, 1\) for 2400 samples"):

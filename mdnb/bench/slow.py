@@ -169,9 +169,8 @@ def _table(system: System, fold: int, seeds: int, epochs: int, cnn: bool) -> str
                 scores[name].append(run(seed))
                 seconds[name].append(perf_counter() - start)
                 bar.update()
-    where = f", fold {fold + 1} of {system.folds}" if system.folds else ""
     lines = [
-        f"{system.title}{where}: lag {system.lag_time:g} ps, {system.modes} mode{'s' * (system.modes > 1)}; "
+        f"{system.title}: lag {system.lag_time:g} ps, {system.modes} mode{'s' * (system.modes > 1)}; "
         f"{plan.parts['description']}"
     ]
     lines.append(f"  {'':<24}{'mean':>8}{'least':>8}{'most':>8}{'std':>8}  seconds a fit")

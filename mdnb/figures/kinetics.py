@@ -165,6 +165,7 @@ def modes_figure(
     y: str,
     *,
     functions: np.ndarray | None = None,
+    name: str = "",
     bins: int = 60,
     most: int = 3,
 ) -> go.Figure:
@@ -181,6 +182,8 @@ def modes_figure(
         Names of columns, or of torsions whose sine and cosine are columns, such as ``"phi ALA2"``.
     functions : (n_samples, n_functions) array, optional
         Other functions of the same samples, such as `mdnb.linear_modes`.
+    name : str
+        What made the functions, for the title; by default the run's family.
     bins : int
     most : int
         Modes drawn.
@@ -214,7 +217,7 @@ def modes_figure(
     figure.update_layout(
         coloraxis={"colorscale": "RdBu", "cmin": -1, "cmax": 1, "colorbar": {"title": "mode, of<br>its largest"}}
     )
-    return finish(figure, "Slow modes, mean in each cell", height=430)
+    return finish(figure, f"Slow modes of {text_of(name or run.family)}, mean in each cell", height=430)
 
 
 def mode_trace_figure(

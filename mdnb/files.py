@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-__all__ = ["sha256_of", "write_whole"]
+__all__ = ["sha256_of", "write_tensors", "write_whole"]
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -18,7 +20,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     OSError
         When the disk is full or cannot be written; what was at `path` before is still there.
     """
-    temporary = path.with_name(f".partial-{path.name}")
+    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         write(temporary)
         with temporary.open("rb") as file:
@@ -26,6 +28,25 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
+    """Write torch tensors or numpy arrays to a safetensors file, which must all be of one of the two.
+
+    Raises
+    ------
+    OSError
+        When the disk is full or cannot be written, which safetensors says by an error of its own.
+    """
+    import numpy as np
+    from safetensors import SafetensorError
+
+    numpy = all(isinstance(value, np.ndarray) for value in tensors.values())
+    library = import_module(f"safetensors.{'numpy' if numpy else 'torch'}")
+    try:
+        library.save_file(dict(tensors), path)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def sha256_of(path: Path) -> str:

@@ -44,7 +44,9 @@ class Score:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def class_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
+def class_scores(
+    labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarray, whole: bool = False
+) -> dict[str, Score]:
     """Return accuracy and balanced accuracy (the mean over classes of the share found).
 
     Parameters
@@ -52,6 +54,8 @@ def class_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarr
     labels, predicted : (n_samples,) int arrays
     trajectory : (n_samples,) int array
         Blocks never span two trajectories.
+    whole : bool
+        Whether each trajectory (or molecule) is one block, since its label is one for all of it.
     """
     classes = np.unique(labels)
 
@@ -63,10 +67,12 @@ def class_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarr
     def accuracy(chosen: np.ndarray) -> float:
         return float((labels[chosen] == predicted[chosen]).mean())
 
-    return _with_intervals({"accuracy": accuracy, "balanced accuracy": balanced}, trajectory, (0.0, 1.0))
+    return _with_intervals({"accuracy": accuracy, "balanced accuracy": balanced}, trajectory, (0.0, 1.0), whole)
 
 
-def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
+def real_scores(
+    labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarray, whole: bool = False
+) -> dict[str, Score]:
     """Return R2 (1 is perfect, 0 is as good as the mean) and the mean absolute error in the label's unit."""
 
     def r2(chosen: np.ndarray) -> float:
@@ -77,11 +83,11 @@ def real_scores(labels: np.ndarray, predicted: np.ndarray, trajectory: np.ndarra
     def error(chosen: np.ndarray) -> float:
         return float(np.abs(labels[chosen] - predicted[chosen]).mean())
 
-    return _with_intervals({"R2": r2, "mean absolute error": error}, trajectory)
+    return _with_intervals({"R2": r2, "mean absolute error": error}, trajectory, whole=whole)
 
 
 def interval_scores(
-    labels: np.ndarray, predicted: np.ndarray, error: np.ndarray, trajectory: np.ndarray
+    labels: np.ndarray, predicted: np.ndarray, error: np.ndarray, trajectory: np.ndarray, whole: bool = False
 ) -> dict[str, Score]:
     """Return `real_scores`, and how many labels lie within the predicted 95% interval (0.95 where it is calibrated).
 
@@ -92,8 +98,9 @@ def interval_scores(
     trajectory : (n_samples,) int array
     """
     inside = np.abs(labels - predicted) <= norm.ppf(0.975) * error
-    share = _with_intervals({"within 95% interval": lambda own: float(inside[own].mean())}, trajectory, (0.0, 1.0))
-    return {**real_scores(labels, predicted, trajectory), **share}
+    within = {"within 95% interval": lambda own: float(inside[own].mean())}
+    share = _with_intervals(within, trajectory, (0.0, 1.0), whole)
+    return {**real_scores(labels, predicted, trajectory, whole), **share}
 
 
 def error_scores(name: str, squares: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
@@ -157,6 +164,7 @@ def _with_intervals(
     metrics: dict[str, Callable[[np.ndarray], float]],
     trajectory: np.ndarray,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    whole: bool = False,
     n_blocks: int = 20,
     n_draws: int = 500,
 ) -> dict[str, Score]:
@@ -167,7 +175,7 @@ def _with_intervals(
     Kunsch, Ann. Statist. 17, 1217 (1989), https://doi.org/10.1214/aos/1176347265
     """
     numbers = np.unique(trajectory)
-    per_trajectory = max(1, n_blocks // len(numbers))
+    per_trajectory = 1 if whole else max(1, n_blocks // len(numbers))
     blocks = [
         block
         for number in numbers
@@ -177,9 +185,10 @@ def _with_intervals(
     rng = np.random.default_rng(0)
     draws = [np.concatenate([blocks[i] for i in rng.integers(len(blocks), size=len(blocks))]) for _ in range(n_draws)]
     everything = np.arange(len(trajectory))
-    # A bootstrap of few blocks is too narrow, by the variance's factor and by the tails of Student's t.
+    # A bootstrap of few blocks is too narrow, by the variance's factor and by the tails of Student's t; of one it says
+    # nothing.
     n = len(blocks)
-    widen = float(student.ppf(0.975, n - 1) / norm.ppf(0.975) * np.sqrt(n / (n - 1))) if n > 1 else 1.0
+    widen = float(student.ppf(0.975, n - 1) / norm.ppf(0.975) * np.sqrt(n / (n - 1))) if n > 1 else np.nan
     result = {}
     for name, metric in metrics.items():
         value = metric(everything)

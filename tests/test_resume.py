@@ -95,6 +95,73 @@ def test_a_damaged_file_is_refused(name, tmp_path):
         mdnb.resume(tmp_path / "run")
 
 
+def test_features_that_lie_elsewhere_now(tmp_path):
+    """The folder points at them: without them it cannot go on, with the same features given again it does."""
+    stored = mdnb.featurize(features().source, "torsions", cache=tmp_path / "cache")
+    killed("CNN", tmp_path / "run", 2, data=stored)
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    with pytest.raises(DataError, match=r"values\.npy is gone.*featurize again, and repeat the same mdnb\.fit"):
+        mdnb.resume(tmp_path / "run")
+    assert same_weights(fit_family("CNN", out=tmp_path / "run", data=features()), trained("CNN"))
+
+
+def test_a_folder_of_that_name_with_other_things_is_left_alone(tmp_path):
+    mine = tmp_path / "run.training" / "thesis.tex"
+    mine.parent.mkdir()
+    mine.write_text("do not delete")
+    with pytest.raises(DataError, match=r"but it holds other things \(thesis\.tex\); give another out"):
+        fit_family("CNN", out=tmp_path / "run", callback=lambda row: pytest.fail("it trained"))
+    assert mine.read_text() == "do not delete"
+
+
+def test_a_state_of_another_training_is_refused(tmp_path):
+    killed("CNN", tmp_path / "one", 3)
+    killed("CNN", tmp_path / "two", 3, seed=1)
+    for path in (tmp_path / "one.training").glob("state*"):
+        path.unlink()
+    for path in (tmp_path / "two.training").glob("state*"):
+        path.rename(tmp_path / "one.training" / path.name)
+    with pytest.raises(DataError, match="its state is of another training"):
+        mdnb.resume(tmp_path / "one")
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path):
+    from mdnb.training.folder import TrainingFolder
+
+    folder = TrainingFolder(tmp_path / "run")
+    with folder.locked(), pytest.raises(DataError, match="is being trained by another process"):
+        fit_family("CNN", out=tmp_path / "run")
+
+
+def test_what_is_saved_on_the_way_says_so_and_generates_nothing(tmp_path):
+    killed("VAE", tmp_path / "run", 3)
+    left = mdnb.Run.load(tmp_path / "run")
+    assert "saved while it was trained; mdnb.resume(folder) finishes it" in repr(left)
+    for use in (lambda: mdnb.generate(left, 3), lambda: left.encode(family_features("VAE"))):
+        with pytest.raises(DataError, match="was saved while it was trained, and what is fitted at the end is missing"):
+            use()
+    finished = mdnb.resume(tmp_path / "run")
+    assert "saved while" not in repr(finished)
+    assert len(mdnb.generate(finished, 3)) == 3
+
+
+def test_a_full_disk_at_the_very_end(tmp_path, monkeypatch):
+    from mdnb.runs import Run
+
+    right = Run.save
+
+    def full(self, folder):
+        if "unfinished" not in self.provenance:
+            raise OSError(28, "No space left on device")
+        return right(self, folder)
+
+    monkeypatch.setattr(Run, "save", full)
+    with pytest.raises(TrainingError, match=r"No space left on device\): make room, then mdnb\.resume"):
+        fit_family("CNN", out=tmp_path / "run")
+    monkeypatch.undo()
+    assert same_weights(mdnb.resume(tmp_path / "run"), trained("CNN"))
+
+
 def test_changed_features_in_a_store_are_refused(tmp_path):
     stored = mdnb.featurize(features().source, "torsions", cache=tmp_path / "cache")
     killed("CNN", tmp_path / "run", 2, data=stored)
@@ -125,11 +192,11 @@ def test_a_full_disk_is_said_and_the_state_before_is_kept(tmp_path, monkeypatch)
 
     right, calls = State.save, []
 
-    def full(self, folder, random_states):
+    def full(self, folder, plan, random_states):
         calls.append(None)
         if len(calls) == 3:
             raise OSError(28, "No space left on device")
-        right(self, folder, random_states)
+        right(self, folder, plan, random_states)
 
     monkeypatch.setattr(State, "save", full)
     with pytest.raises(

@@ -200,3 +200,31 @@ def test_a_trajectory_shorter_than_its_sample_is_refused():
         DataError, match="the shortest trajectory has 300 frames, a sample of each needs 301; lower length"
     ):
         mdnb.fit(data, data.trajectory * 1.0, SMALL, window=mdnb.Window(length=301, per="trajectory"))
+
+
+def test_one_label_for_each_of_two_files_is_not_cut_into_blocks():
+    data = features().of_trajectories([0, 1])
+    names = features().source.names
+    with pytest.raises(DataError, match="2 trajectories or molecules cannot be parted in three"):
+        mdnb.fit(data, {names[0]: "a", names[1]: "b"}, SMALL)
+
+
+def test_samples_never_span_two_groups():
+    data = features()
+    groups = np.arange(len(data)) // 50
+    samples = make_samples(data, Target("y", data.column("cos phi ALA2"), groups=groups), mdnb.Window(length=10))
+    assert (groups[samples.frames] == samples.group[:, None]).all()
+
+
+def test_labels_of_molecules_are_judged_by_molecule():
+    """Frames of one molecule share its error: an interval over frames would be far too narrow."""
+    data = features()
+    truth = np.random.default_rng(0).normal(size=8)[data.trajectory]
+    target = Target("affinity", truth, groups=data.trajectory)
+    run = mdnb.fit(data, target, SMALL, mdnb.Training(epochs=2, test=0.5, **FAST))
+    assert any("4 of them are in the test part" in note for note in run.split["notes"])
+    models = mdnb.baselines(run, data, target)
+    own = np.abs(truth - truth[run.train_frames].mean())[run.test_frames]
+    each = [own[data.trajectory[run.test_frames] == i].mean() for i in run.split["test"]["trajectories"]]
+    score = models["mean"]["mean absolute error"]
+    assert score.high - score.low > 2 * np.std(each) / np.sqrt(len(each))

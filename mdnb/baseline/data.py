@@ -79,8 +79,8 @@ class Data:
 
     @property
     def where(self) -> np.ndarray:
-        """The trajectory of each test sample."""
-        return self.samples.trajectory[self.split.test]
+        """The trajectory of each test sample, or the molecule where a label is of one."""
+        return self.samples.unit[self.split.test]
 
     def _table(self, frames: np.ndarray, part: str) -> np.ndarray:
         rows = frames[getattr(self.split, part)]

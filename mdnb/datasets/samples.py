@@ -8,6 +8,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import Features
+from mdnb.features.joined import Molecules
 from mdnb.specs import Spec, setting
 from mdnb.targets import Target
 
@@ -49,6 +50,8 @@ class Samples:
         The frames it is trained to foresee, or is paired with at a lag.
     group : (n_samples,) int array
         What must stay together when samples are parted: the trajectory, or the molecule.
+    grouped : bool
+        Whether the target or the molecules said what belongs together, and not the trajectories.
     """
 
     frames: np.ndarray
@@ -58,9 +61,23 @@ class Samples:
     last: np.ndarray
     later: np.ndarray | None
     group: np.ndarray
+    grouped: bool = False
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def whole(self) -> bool:
+        """Whether each group has one label: then the groups, and not their frames, are what is independent."""
+        if self.labels is None:
+            return False
+        first = np.unique(self.group, return_index=True, return_inverse=True)
+        return bool((self.labels == self.labels[first[1]][first[2]]).all())
+
+    @property
+    def unit(self) -> np.ndarray:
+        """What is independent of each other, (n_samples,) int array: groups of one label, or trajectories."""
+        return self.group if self.whole else self.trajectory
 
 
 def make_samples(features: Features, target: Target | None, window: Window, later: np.ndarray | None = None) -> Samples:
@@ -98,7 +115,13 @@ def make_samples(features: Features, target: Target | None, window: Window, late
             )
         frames = starts[:, None] + np.arange(window.length)
         label_frames, last = frames[:, -1] + window.horizon, starts + reach - 1
-    group = features.trajectory if target is None or target.groups is None else target.groups
+    group, grouped = _groups(features, target)
+    own = group[frames[:, 0]]
+    if grouped:  # a sample of two groups would be in two parts
+        keep = (group[frames] == own[:, None]).all(1) & (group[last] == own) & (group[label_frames] == own)
+        frames, last, label_frames, own = frames[keep], last[keep], label_frames[keep], own[keep]
+        if not len(frames):
+            raise DataError("no sample lies within one group of the target; use shorter windows, or larger groups")
     return Samples(
         frames=frames,
         labels=None if target is None else target.values[label_frames],
@@ -106,8 +129,18 @@ def make_samples(features: Features, target: Target | None, window: Window, late
         label_frames=label_frames,
         last=last,
         later=None if later is None else frames[:, :1] + later,
-        group=group[frames[:, 0]],
+        group=own,
+        grouped=grouped,
     )
+
+
+def _groups(features: Features, target: Target | None) -> tuple[np.ndarray, bool]:
+    """Return what each frame belongs together with, and whether that is more than its trajectory."""
+    if target is not None and target.groups is not None:
+        return target.groups, True
+    if isinstance(features.source, Molecules):
+        return features.source.molecule[features.trajectory], True
+    return features.trajectory, False
 
 
 def _spread(

@@ -57,8 +57,7 @@ def split_samples(samples: Samples, training: Training) -> Split:
         return _random_frames(samples, training)
     groups = np.unique(samples.group)
     # Blocks of what has one label in all would put that label into every part.
-    own = np.array_equal(samples.group, samples.trajectory)
-    by_block = training.split == "block" or (training.split == "auto" and len(groups) < 3 and own)
+    by_block = training.split == "block" or (training.split == "auto" and len(groups) < 3 and not samples.grouped)
     if by_block:
         return _by_block(samples, training)
     if len(groups) < 3:
@@ -90,7 +89,7 @@ def _by_group(samples: Samples, training: Training, groups: np.ndarray) -> Split
     train, validation, held_out = (
         np.flatnonzero(np.isin(samples.group, one)) for one in (rest[n_validation:], rest[:n_validation], test)
     )
-    what = "trajectory" if np.array_equal(samples.group, samples.trajectory) else "molecule"
+    what = "molecule" if samples.grouped else "trajectory"
     fold = f", fold {training.fold + 1} of {training.folds}" if training.folds else ""
     text = f"by {what}: {len(rest) - n_validation} train, {n_validation} validate, {len(test)} test{fold}"
     return Split(train, validation, held_out, text)

@@ -34,6 +34,8 @@ class Molecules:
         Frames of each trajectory.
     time_step : float
         In ps; NaN where it is not the same in all.
+    molecule : (n_trajectories,) int array
+        Which molecule each trajectory is of.
     """
 
     def __init__(self, sources: Sequence[Trajectories]) -> None:
@@ -46,6 +48,7 @@ class Molecules:
         steps = {source.time_step for source in self.sources}
         self.time_step = steps.pop() if len(steps) == 1 else float("nan")
         self._owner = [(source, own) for source in self.sources for own in range(len(source))]
+        self.molecule = np.repeat(np.arange(len(self.sources)), [len(source) for source in self.sources])
 
     def __len__(self) -> int:
         return len(self.names)

@@ -136,6 +136,7 @@ def generate(
         raise DataError(
             f"structures cannot be rebuilt from {', '.join(run.featurizers)}; featurize with 'internal-coordinates'"
         )
+    run.require_finished()
     topology = topology_from_json(run.topology)
     coordinates = InternalCoordinates()
     coordinates.prepare(topology, run.reference)

@@ -182,8 +182,15 @@ def make_series(run: Run | None, features: Features, functions: np.ndarray | Non
     if part == "test" and run is not None:
         data = run.provenance["data"]
         # Trajectories that the run was not trained on are all held out.
+        known = np.isin(features.source.names, data["trajectories"])
         if list(features.source.names) == data["trajectories"]:
             inside = run.in_part(features, windows, "test")
+        elif known.any():
+            some = [name for name, same in zip(features.source.names, known, strict=True) if same][:3]
+            raise DataError(
+                f"these are some of the trajectories of the training ({', '.join(some)}), and which of their frames "
+                "were held out cannot be told; give the features of the training as they were, or part='all'"
+            )
         if not inside.any():
             raise DataError("these features hold no frame of the test part; give those of the training, or part='all'")
     chosen = np.flatnonzero(inside)

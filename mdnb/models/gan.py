@@ -105,22 +105,23 @@ class GANModel(Model):
     @torch.no_grad()
     def monitor(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Return coverage and diversity of as many generated frames as real ones."""
-        batch = next(iter(batches))
-        real = batch.x.flatten(1)[:500]
-        known = self.condition(None if batch.y is None else batch.y[:500], real)
-        return _collapse(real, self._generate(known))
+        real, y = _spread(batches, 500)
+        return _collapse(real, self._generate(self.condition(y, real)))
 
     @torch.no_grad()
     def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Remember the conditions, and say when modes are missing."""
-        labels = [batch.y for batch in train if batch.y is not None]
+        samples, held_out = list(train), list(validation)
+        labels = [batch.y for batch in samples if batch.y is not None]
         self.condition.remember(torch.cat(labels) if labels else None)
-        found = self.monitor(validation)
-        if not (found["coverage"] < 0.5 or found["diversity"] < 0.7):
+        found = self.monitor(held_out)
+        usual = _collapse(_spread(held_out, 500)[0], _spread(samples, 500)[0])  # as good as real frames of the training
+        if found["coverage"] >= 0.6 * usual["coverage"] and found["diversity"] >= 0.7 * usual["diversity"]:
             return []
         return [
-            f"generated frames are near {found['coverage']:.0%} of the held-out real ones and {found['diversity']:.2f} "
-            "times as diverse: the GAN misses modes (mode collapse) or has to train longer"
+            f"generated frames are near {found['coverage']:.0%} of the held-out real ones (training frames: "
+            f"{usual['coverage']:.0%}) and {found['diversity']:.2f} times as diverse ({usual['diversity']:.2f}): the "
+            "GAN misses modes (mode collapse) or has to train longer"
         ]
 
     @torch.no_grad()
@@ -130,6 +131,15 @@ class GANModel(Model):
             condition = self.condition.draw(n, generator)
         known = self.condition(condition, self.log_width.new_empty(n, 1))
         return self._generate(known, generator).reshape(n, *self.shape)
+
+
+def _spread(batches: Iterable[Batch], n: int) -> tuple[Tensor, Tensor | None]:
+    """Return up to n of the samples as flat rows, evenly spaced over all of them, and their labels."""
+    whole = list(batches)
+    x = torch.cat([batch.x.flatten(1) for batch in whole])
+    y = torch.cat([batch.y for batch in whole if batch.y is not None]) if whole[0].y is not None else None
+    chosen = torch.linspace(0, len(x) - 1, min(n, len(x))).round().long()
+    return x[chosen], None if y is None else y[chosen]
 
 
 def _collapse(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]:

@@ -146,6 +146,20 @@ class Run:
             inside &= np.isin(windows, known).all(1) & (len(features) == data["n_frames"])
         return inside
 
+    def require_finished(self) -> None:
+        """Refuse a run that was saved while it was trained, where what is fitted at the end is needed.
+
+        Raises
+        ------
+        DataError
+            When it is one.
+        """
+        if self.provenance.get("unfinished"):
+            raise DataError(
+                f"this {self.family} was saved while it was trained, and what is fitted at the end is missing; "
+                "mdnb.resume(folder) finishes it"
+            )
+
     def inputs(self, features: Features, frames: np.ndarray) -> torch.Tensor:
         """Return the scaled samples (n_samples, window, *shape) of windows of frames."""
         return torch.from_numpy(self.scaler.transform(features.values[frames]))
@@ -215,6 +229,7 @@ class Run:
                 f"this {self.family} has no latents; use run.predict, or train a VAE, or with mdnb.SlowModes() or "
                 "mdnb.TimeLagged() as the objective"
             )
+        self.require_finished()
         return self.outputs(features, self.samples(features).frames)
 
     @torch.no_grad()
@@ -230,6 +245,7 @@ class Run:
         model = self.model
         if not isinstance(model, Predictor) or not isinstance(model.head, GaussianHead) or self.target is None:
             raise DataError("this run predicts no errors; train with objective=mdnb.Labels(uncertainty=True)")
+        self.require_finished()
         rows = _batches(self.samples(features).frames)
         found = [model.head.error(model.encoder(self.inputs(features, own))) for own in rows]
         return np.asarray(torch.cat(found).numpy() * self.target.scale)
@@ -276,6 +292,8 @@ class Run:
         lines = [f"Run: {self.spec}{what}", f"  split {self.split['description']}; {len(self.history)} epochs"]
         lines += [f"  {name} {score} on the test part" for name, score in self.scores.items()]
         lines += [f"  note: {note}" for note in self.split["notes"]]
+        if self.provenance.get("unfinished"):
+            lines.append("  note: saved while it was trained; mdnb.resume(folder) finishes it")
         return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -17,19 +18,19 @@ from safetensors import SafetensorError
 from mdnb.datasets import Scaler, Window
 from mdnb.errors import DataError
 from mdnb.features.base import Column
-from mdnb.files import sha256_of
+from mdnb.files import sha256_of, write_tensors
 from mdnb.models.base import ModelSpec, Task
 from mdnb.models.stored import check_stored, check_weights
 from mdnb.runs.run import Run, TargetInfo
 from mdnb.scores import Score
 from mdnb.specs import Training
 
-__all__ = ["check_folder", "load_run", "save_run"]
+__all__ = ["UNUSABLE", "check_folder", "load_run", "save_run"]
 
 _FORMAT = 2
 _FILES = ("run.json", "weights.safetensors")
 #: What damaged or tampered files lead to.
-_UNUSABLE = (
+UNUSABLE = (
     ValueError,
     LookupError,
     TypeError,
@@ -40,13 +41,12 @@ _UNUSABLE = (
     MemoryError,
     OSError,
     SafetensorError,
+    RecursionError,
 )
 
 
 def save_run(run: Run, folder: str | os.PathLike[str]) -> Path:
     """Write a run; see `Run.save`."""
-    from safetensors.torch import save_file
-
     asked, folder = Path(folder), Path(folder).resolve()  # of a link: the folder that it points to
     check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def save_run(run: Run, folder: str | os.PathLike[str]) -> Path:
         arrays = {"scaler.mean": run.scaler.mean, "scaler.scale": run.scaler.scale, "reference": run.reference}
         arrays |= {name: getattr(run, name) for name in ("train_frames", "test_frames", "examples")}
         tensors |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
-        save_file(tensors, temporary / "weights.safetensors")
+        write_tensors(temporary / "weights.safetensors", tensors)
         content = {
             "format": _FORMAT,
             "spec": run.spec.to_dict(),
@@ -101,14 +101,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         raise DataError(f"{folder / 'weights.safetensors'} was changed since it was saved (its sha256 differs)")
     try:
         return _restored(content, folder / "weights.safetensors")
-    except _UNUSABLE as error:
+    except UNUSABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise DataError(f"{folder} holds no run that can be used ({kind}{reason}); save it again") from error
 
 
 def _restored(content: dict[str, Any], path: Path) -> Run:
-    """Return the run of the two files, or raise one of `_UNUSABLE`; nothing larger than they are is made."""
+    """Return the run of the two files, or raise one of `UNUSABLE`; nothing larger than they are is made."""
     from safetensors.torch import load_file
 
     tensors = load_file(path)
@@ -184,6 +184,10 @@ def _put(new: Path, folder: Path) -> None:
     finally:
         if folder.exists():
             shutil.rmtree(aside)
+            # Those of saves that were killed in between too: `load` would take one for the run when that is deleted.
+            for left in folder.parent.glob(f".{glob.escape(folder.name)}-old-*"):
+                if os.listdir(left) == ["run"] and set(os.listdir(left / "run")) == set(_FILES):
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _left_aside(folder: Path) -> Path | None:

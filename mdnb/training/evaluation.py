@@ -19,7 +19,7 @@ __all__ = ["evaluate"]
 @torch.no_grad()
 def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     """Return the scores of the test part; none for a GAN, whose samples are judged by `mdnb.generate`."""
-    where = plan.samples.trajectory[plan.split.test]
+    where, whole = plan.samples.unit[plan.split.test], plan.samples.whole
     test = list(batches.part("test"))
     if isinstance(model, VAEModel):
         errors = [(model.reconstruct(b.x, b.y) - b.x[:, 0]).flatten(1).square().mean(1) for b in test]
@@ -42,9 +42,9 @@ def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     assert plan.target is not None
     labels = plan.samples.labels[plan.split.test]
     if plan.task.kind == "class":
-        return class_scores(labels.astype(int), outputs.argmax(1), where)
+        return class_scores(labels.astype(int), outputs.argmax(1), where, whole)
     predicted = outputs[:, 0] * plan.target.scale + plan.target.mean
     if not isinstance(head, GaussianHead):
-        return real_scores(labels, predicted, where)
+        return real_scores(labels, predicted, where, whole)
     errors = [head.error(model.encoder(batch.x)) for batch in test]
-    return interval_scores(labels, predicted, torch.cat(errors).cpu().numpy() * plan.target.scale, where)
+    return interval_scores(labels, predicted, torch.cat(errors).cpu().numpy() * plan.target.scale, where, whole)

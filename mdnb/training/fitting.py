@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from mdnb.runs import Run, check_folder
 from mdnb.specs import Training
 from mdnb.training.batches import Batches
 from mdnb.training.evaluation import evaluate
-from mdnb.training.loop import Callback, train
+from mdnb.training.folder import TrainingFolder
+from mdnb.training.loop import Callback, NotFiniteError, train
 from mdnb.training.plan import Plan
 from mdnb.training.prepare import prepare
 from mdnb.training.state import State, copy_weights
@@ -85,6 +86,7 @@ def fit(
         When the loss is not a number, or the disk is full.
     """
     if out is not None:
+        TrainingFolder(out)
         check_folder(Path(out).resolve())
     return _carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
 
@@ -110,17 +112,15 @@ def resume(
     DataError
         When there is nothing to go on with, or it is damaged.
     """
-    unfinished = _training_folder(Path(folder))
-    if (unfinished / "plan.json").exists():
-        return _carry_out(Plan.load(unfinished), folder, callback, stop)
-    if Path(folder).exists():
+    training = TrainingFolder(folder)
+    if training.unfinished:
+        return _carry_out(Plan.load(training.path), folder, callback, stop)
+    try:
         return Run.load(folder)
-    raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out")
-
-
-def _training_folder(out: Path) -> Path:
-    out = out.resolve()
-    return out.with_name(f"{out.name}.training")
+    except DataError as error:
+        if Path(folder).exists():
+            raise
+        raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out") from error
 
 
 def _carry_out(
@@ -129,44 +129,56 @@ def _carry_out(
     callback: Callback | None,
     stop: Callable[[], bool] | None,
 ) -> Run:
-    folder = None if out is None else _training_folder(Path(out))
+    folder = None if out is None else TrainingFolder(out)
     with workers() as together:
-        device = _device(plan.training, together)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            plan, model, batches = _build(plan, together, device)
-            with torch_threads(plan.training.threads):
-                torch.manual_seed(plan.training.seed + together.rank)
-                state = State.begin(model, plan.training)
-                if folder is not None:
-                    _enter(folder, plan, state, together)
-                run = plan.run(model)
-                save = None if out is None or folder is None else _Saver(run, state, Path(out), folder, together)
-                try:
-                    complete = train(plan, state, batches, together, save, callback, stop)
-                except TrainingError as error:
-                    if save is None:
-                        raise
-                    if not state.history:
-                        save.forget()
-                        raise
-                    save.run()
-                    raise TrainingError(f"{error}; the last good state is in {out}") from error
-                _finish(run, plan, state, batches)
-        if not complete:
-            run.provenance["interrupted"] = True
-        if save is not None and together.rank == 0:
-            run.save(save.out)
-            if complete:
-                save.forget()
+        with folder.locked() if folder is not None and together.rank == 0 else nullcontext():
+            run = _train(plan, folder, callback, stop, together)
         together.wait()
+    return run
+
+
+def _train(
+    plan: Plan,
+    folder: TrainingFolder | None,
+    callback: Callback | None,
+    stop: Callable[[], bool] | None,
+    together: Workers,
+) -> Run:
+    device = _device(plan.training, together)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        plan, model, batches = _build(plan, together, device)
+        with torch_threads(plan.training.threads):
+            torch.manual_seed(plan.training.seed + together.rank)
+            state = State.begin(model, plan.training)
+            if folder is not None:
+                folder.enter(plan, state, together)
+            run = plan.run(model)
+            save = None if folder is None else _Saver(run, state, folder, plan.key(), together)
+            diverged = None
+            try:
+                complete = train(plan, state, batches, together, save, callback, stop)
+            except NotFiniteError as error:
+                if not state.history:
+                    if save is not None:
+                        save.forget()
+                    raise
+                complete, diverged = False, error
+            _finish(run, plan, state, batches)
+    if not complete:
+        run.provenance["interrupted"] = True
+    if save is not None:
+        save.last(run, done=complete or diverged is not None)
+    if diverged is not None:
+        where = f"; the last good state is in {folder.out}" if folder is not None else ""
+        raise NotFiniteError(f"{diverged}{where}") from diverged
     return run
 
 
 class _Saver:
     """Writes what a training needs to go on, and beside it the best run so far."""
 
-    def __init__(self, run: Run, state: State, out: Path, folder: Path, together: Workers) -> None:
-        self._run, self._state, self.out, self.folder, self._together = run, state, out, folder, together
+    def __init__(self, run: Run, state: State, folder: TrainingFolder, key: str, together: Workers) -> None:
+        self._run, self._state, self._folder, self._key, self._together = run, state, folder, key, together
 
     def __call__(self) -> None:
         random_states = {"random": self._together.all_states(torch.get_rng_state())}
@@ -176,32 +188,51 @@ class _Saver:
         error = None
         if self._together.rank == 0:
             try:
-                self._state.save(self.folder, random_states)
-                self.run()
+                self._state.save(self._folder.path, self._key, random_states)
+                self._best_so_far()
             except OSError as cause:
-                kept = (self.folder / "state.json").exists()
-                error = TrainingError(
-                    f"the training cannot be written to {self.out} ({cause}): make room, then mdnb.resume("
-                    f"{str(self.out)!r}) goes on {'from what was written before' if kept else 'from the start'}"
-                )
-                error.__cause__ = cause
+                error = self._unwritten(cause)
+        self._together.agree(error)
+
+    def _unwritten(self, cause: OSError) -> TrainingError:
+        kept = (self._folder.path / "state.json").exists()
+        out = self._folder.out
+        error = TrainingError(
+            f"the training cannot be written to {out} ({cause}): make room, then mdnb.resume({str(out)!r}) goes on "
+            f"{'from what was written before' if kept else 'from the start'}"
+        )
+        error.__cause__ = cause
+        return error
+
+    def last(self, run: Run, done: bool) -> None:
+        """Save the run, and remove what is needed to go on where nothing is left to do."""
+        error = None
+        if self._together.rank == 0:
+            try:
+                run.save(self._folder.out)
+                if done:
+                    self._folder.forget()
+            except OSError as cause:
+                error = self._unwritten(cause)
         self._together.agree(error)
 
     def forget(self) -> None:
         """Remove what is needed to go on."""
         if self._together.rank == 0:
-            shutil.rmtree(self.folder)
+            self._folder.forget()
 
-    def run(self) -> None:
-        """Save the run as it would be if training ended now."""
-        if self._together.rank:
-            return
+    def _best_so_far(self) -> None:
+        """Save the run with the best weights so far, marked as not finished."""
         model = self._state.model
         current = copy_weights(model)
         model.load_state_dict(self._state.best)
         self._run.history = self._state.history
-        self._run.save(self.out)
-        model.load_state_dict(current)
+        self._run.provenance["unfinished"] = True
+        try:
+            self._run.save(self._folder.out)
+        finally:
+            del self._run.provenance["unfinished"]
+            model.load_state_dict(current)
 
 
 def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches]:
@@ -232,30 +263,6 @@ def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:
         torch.autograd.grad(loss, parameters, allow_unused=True)
 
     return step
-
-
-def _enter(folder: Path, plan: Plan, state: State, together: Workers) -> None:
-    """Continue what was left in the folder, or write the plan into it."""
-    if (folder / "plan.json").exists():
-        if Plan.load(folder).key() != plan.key():
-            raise DataError(
-                f"{folder} holds another training that is not finished; mdnb.resume({str(folder.with_suffix(''))!r}) "
-                "goes on with it, or delete that folder to begin anew"
-            )
-        state.restore(folder, together.rank)
-        together.wait()
-        return
-    error = None
-    if together.rank == 0:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            plan.save(folder)
-        except OSError as cause:
-            error = TrainingError(
-                f"the training cannot be written to {folder} ({cause}); make room, or give another out"
-            )
-            error.__cause__ = cause
-    together.agree(error)
 
 
 def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:

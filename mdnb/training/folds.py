@@ -22,6 +22,9 @@ from mdnb.training.fitting import fit
 __all__ = ["CrossValidation", "cross_validate"]
 
 
+_BOUNDS = {"accuracy": (0.0, 1.0), "balanced accuracy": (0.0, 1.0), "within 95% interval": (0.0, 1.0)}
+
+
 @dataclass(frozen=True)
 class CrossValidation:
     """One run for each fold.
@@ -32,17 +35,20 @@ class CrossValidation:
     scores : dict of Score
         The mean over the folds, with the 95% interval of that mean by Student's t. The folds share training data,
         so that it is somewhat too narrow (Bengio, Grandvalet, J. Mach. Learn. Res. 5, 1089 (2004)).
+    notes : tuple of str
+        What is to be known about single folds, such as one whose test part lacks a class.
     """
 
     runs: tuple[Run, ...]
     scores: dict[str, Score]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         lines = [f"CrossValidation: {len(self.runs)} folds, {self.runs[0].spec}"]
         for name, score in self.scores.items():
             each = ", ".join(f"{run.scores[name].value:.3f}" for run in self.runs)
             lines.append(f"  {name} {score}; by fold {each}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
 def cross_validate(
@@ -88,7 +94,11 @@ def cross_validate(
     scores = {}
     for name in runs[0].scores:
         values = np.array([run.scores[name].value for run in runs])
-        half = float(student.ppf(0.975, folds - 1) * values.std(ddof=1) / np.sqrt(folds))
-        mean = float(values.mean())
-        scores[name] = Score(runs[0].scores[name].metric, mean, mean - half, mean + half)
-    return CrossValidation(tuple(runs), scores)
+        values = values[np.isfinite(values)]
+        spread = values.std(ddof=1) if len(values) > 1 else np.nan
+        half = float(student.ppf(0.975, max(1, len(values) - 1)) * spread / np.sqrt(max(1, len(values))))
+        mean = float(values.mean()) if len(values) else float("nan")
+        low, high = np.clip([mean - half, mean + half], *_BOUNDS.get(name, (-np.inf, np.inf)))
+        scores[name] = Score(runs[0].scores[name].metric, mean, float(low), float(high))
+    notes = tuple(f"fold {fold + 1}: {note}" for fold, run in enumerate(runs) for note in run.split["notes"])
+    return CrossValidation(tuple(runs), scores, notes)

@@ -17,12 +17,16 @@ from mdnb.training.plan import Plan
 from mdnb.training.state import State, copy_weights
 from mdnb.training.workers import Workers
 
-__all__ = ["Stopped", "train"]
+__all__ = ["NotFiniteError", "Stopped", "train"]
 
 #: Seconds between two states on disk: what a power cut costs at most.
 SAVE_EVERY = 10.0
 
 Callback = Callable[[dict[str, float]], bool | None]
+
+
+class NotFiniteError(TrainingError):
+    """The loss is not a number."""
 
 
 class Stopped(Exception):
@@ -153,8 +157,8 @@ def _take_best(state: State, row: dict[str, float]) -> None:
         state.best, state.best_loss, state.waited = copy_weights(state.model), row["validation_loss"], 0
 
 
-def _not_finite(plan: Plan, epoch: int) -> TrainingError:
-    return TrainingError(
+def _not_finite(plan: Plan, epoch: int) -> NotFiniteError:
+    return NotFiniteError(
         f"the loss of the {type(plan.spec).__name__} is not a number in epoch {epoch + 1}: lower learning_rate "
         f"(it is {plan.training.learning_rate}) or gradient_clip"
     )

@@ -14,9 +14,9 @@ import torch
 from mdnb.datasets import Samples, Scaler, Split, Window, digest
 from mdnb.errors import DataError
 from mdnb.features.base import Column
-from mdnb.files import sha256_of, write_whole
+from mdnb.files import sha256_of, write_tensors, write_whole
 from mdnb.models.base import Model, ModelSpec, Task
-from mdnb.runs import Run, TargetInfo
+from mdnb.runs import UNUSABLE, Run, TargetInfo
 from mdnb.specs import Training
 
 __all__ = ["Plan"]
@@ -121,7 +121,12 @@ class Plan:
             "provenance": self.provenance,
             "topology": self.topology,
             "split": self.split.description,
+            "grouped": self.samples.grouped,
         }
+
+    def stored(self) -> str | None:
+        """Return the file of the features where they lie in a store as a whole, or None."""
+        return _stored(self.values)
 
     def key(self) -> str:
         """Return a hash by which the same plan is known again."""
@@ -136,16 +141,14 @@ class Plan:
 
         Features that lie in a store on disk are pointed at, and not copied.
         """
-        from safetensors.numpy import save_file
-
         arrays = {f"samples.{name}": getattr(self.samples, name) for name in _ARRAYS}
         arrays |= {f"split.{name}": getattr(self.split, name) for name in _PARTS}
         arrays |= {"scaler.mean": self.scaler.mean, "scaler.scale": self.scaler.scale, "reference": self.reference}
-        where = _stored(self.values)
+        where = self.stored()
         if where is None:
             arrays["values"] = self.values
         whole = {name: np.ascontiguousarray(value) for name, value in arrays.items() if value is not None}
-        write_whole(folder / "plan.safetensors", lambda path: save_file(whole, path))
+        write_whole(folder / "plan.safetensors", lambda path: write_tensors(path, whole))
         content = {
             **self.describe(),
             "key": self.key(),
@@ -176,13 +179,17 @@ class Plan:
             if digest(values) != content["provenance"]["data"]["sha256_of_values"]:
                 raise ValueError(f"the features in {where or 'it'} are not those that training began with")
             target = content["target"]
+            _check(arrays, len(values), len(content["columns"]))
             return cls(
                 spec=ModelSpec.from_dict(content["spec"]),
                 training=Training.from_dict(content["training"]),
                 window=Window.from_dict(content["window"]),
                 task=Task.from_dict(content["task"]),
                 values=values,
-                samples=Samples(**{name: arrays.get(f"samples.{name}") for name in _ARRAYS}),  # type: ignore[arg-type]
+                samples=Samples(
+                    **{name: arrays.get(f"samples.{name}") for name in _ARRAYS},  # type: ignore[arg-type]
+                    grouped=bool(content["grouped"]),
+                ),
                 split=Split(**{name: arrays[f"split.{name}"] for name in _PARTS}, description=content["split"]),
                 scaler=Scaler(arrays["scaler.mean"], arrays["scaler.scale"]),
                 target=None if target is None else TargetInfo(**{**target, "classes": tuple(target["classes"])}),
@@ -195,10 +202,36 @@ class Plan:
                 topology=content["topology"],
                 reference=arrays["reference"],
             )
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except FileNotFoundError as error:
             raise DataError(
-                f"{folder} holds no training that can be resumed ({error}); delete it and train again"
+                f"{error.filename} is gone, which the training in {folder} needs; featurize again, and repeat the same "
+                "mdnb.fit(..., out=...), which goes on from there"
             ) from error
+        except UNUSABLE as error:
+            raise DataError(
+                f"{folder} holds no training that can be resumed ({error!r}); delete it and train again"
+            ) from error
+
+
+def _check(arrays: dict[str, np.ndarray], n_frames: int, n_columns: int) -> None:
+    """Refuse numbers of frames and samples that there are not."""
+    n_samples = len(arrays["samples.frames"])
+    for name in ("frames", "label_frames", "last", "later"):
+        numbers = arrays.get(f"samples.{name}")
+        if numbers is not None and (
+            numbers.dtype.kind != "i" or len(numbers) != n_samples or numbers.min() < 0 or numbers.max() >= n_frames
+        ):
+            raise ValueError(f"samples.{name} are not the numbers of {n_frames} frames")
+    for name in ("labels", "trajectory", "group"):
+        found = arrays.get(f"samples.{name}")
+        if found is not None and len(found) != n_samples:
+            raise ValueError(f"samples.{name} are not of {n_samples} samples")
+    for name in _PARTS:
+        part = arrays[f"split.{name}"]
+        if part.dtype.kind != "i" or part.ndim != 1 or not len(part) or part.min() < 0 or part.max() >= n_samples:
+            raise ValueError(f"split.{name} are not the numbers of {n_samples} samples")
+    if arrays["scaler.mean"].size != n_columns or arrays["scaler.mean"].shape != arrays["scaler.scale"].shape:
+        raise ValueError("the scaler is of other columns")
 
 
 def _stored(values: np.ndarray) -> str | None:

@@ -12,7 +12,7 @@ from mdnb.datasets.scaling import row_blocks
 from mdnb.errors import DataError, SpecError, TrainingError
 from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec, Objective, Task
-from mdnb.models.objectives import Labels
+from mdnb.models.objectives import Labels, SlowModes
 from mdnb.runs import TargetInfo, provenance, record_topology
 from mdnb.specs import Spec, Training, spec_class
 from mdnb.targets import Target, make_target
@@ -47,6 +47,8 @@ def prepare(
         )
     samples = make_samples(features, made, window, None if later is None else np.array(later))
     split = split_samples(samples, training)
+    if isinstance(aim, SlowModes):
+        _refuse_few_pairs(aim, split)
     info = _target_info(made, samples, split)
     task = _task(features, window, made, samples, split, training, aim)
     if not training.batch_size:
@@ -83,6 +85,15 @@ def _refuse_not_finite(features: Features) -> None:
         if not np.isfinite(flat).all():
             bad = rows.start + int(np.flatnonzero(~np.isfinite(flat).all(1))[0])
             raise DataError(f"the features of frame {bad} hold NaN or infinity; leave that frame out")
+
+
+def _refuse_few_pairs(aim: SlowModes, split: Split) -> None:
+    least = min(len(split.train), len(split.validation), len(split.test))
+    if least < 10 * (aim.modes + 1):
+        raise DataError(
+            f"{least} pairs at the lag in the smallest part are too few to tell {aim.modes} slow modes from noise; "
+            f"give at least {10 * (aim.modes + 1)}: more or longer trajectories, a shorter lag_time, or fewer modes"
+        )
 
 
 def _batch_size(aim: Objective | None, n_train: int) -> int:
@@ -150,7 +161,8 @@ def _task(
         )
     weights: tuple[float, ...] = ()
     if training.balanced:
-        weights = tuple(float(counts.sum() / (len(counts) * max(count, 1))) for count in counts)
+        n_present = int((counts > 0).sum())
+        weights = tuple(float(counts.sum() / (n_present * count)) if count else 1.0 for count in counts)
     return replace(task, kind="class", n_outputs=len(target.classes), class_weights=weights)
 
 
@@ -179,17 +191,38 @@ def _describe(split: Split, samples: Samples, features: Features, target: Target
 
 
 def _notes(split: Split, samples: Samples, target: Target | None) -> list[str]:
-    """Return what a reader of the scores has to know about the labels of the test part."""
-    if target is None or samples.labels is None or not target.is_class:
+    """Return what a reader of the scores has to know about the labels of the three parts."""
+    if target is None or samples.labels is None:
         return []
-    labels, where = samples.labels[split.test].astype(int), samples.trajectory[split.test]
-    counts = np.bincount(labels, minlength=len(target.classes))
+    where = samples.trajectory[split.test]
+    n_units = len(np.unique(samples.unit[split.test]))
+    few = (
+        f"the label is one for each trajectory or molecule, and {n_units} of them are in the test part: the scores "
+        "rest on so few independent cases"
+    )
+    if not target.is_class:
+        return [few] if samples.whole and n_units < 20 else []
+    n_classes = len(target.classes)
+    train, validation, labels = (
+        samples.labels[part].astype(int) for part in (split.train, split.validation, split.test)
+    )
+    in_train, in_test = (np.bincount(own, minlength=n_classes) for own in (train, labels))
     notes = [
         f"class {name!r} has no test sample: it is not judged"
-        for name, count in zip(target.classes, counts, strict=True)
+        for name, count in zip(target.classes, in_test, strict=True)
         if not count
     ]
+    notes += [
+        f"class {name!r} is in the test part but not in training: it cannot be found"
+        for name, known, count in zip(target.classes, in_train, in_test, strict=True)
+        if count and not known
+    ]
+    if len(np.unique(validation)) == 1:
+        only = target.classes[int(validation[0])]
+        notes.append(f"all validation samples are {only!r}: which epoch is best is judged by them; try another seed")
     numbers = np.unique(where)
+    if samples.whole:
+        return [*notes, few] if n_units < 20 else notes
     if all(len(np.unique(labels[where == number])) == 1 for number in numbers):
         notes.append(
             f"each of the {len(numbers)} test trajectories holds one class only: the scores rest on so few "

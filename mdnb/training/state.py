@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from mdnb.errors import DataError
-from mdnb.files import sha256_of, write_whole
+from mdnb.files import sha256_of, write_tensors, write_whole
 from mdnb.models.base import Model
+from mdnb.runs import UNUSABLE
 from mdnb.specs import Training
 from mdnb.training.groups import Group
 
@@ -87,7 +88,7 @@ class State:
         order = torch.Generator().manual_seed(training.seed)
         return cls(model, groups, order, Average(model) if model.average else None, copy_weights(model))
 
-    def save(self, folder: Path, random_states: Mapping[str, Sequence[Tensor]]) -> None:
+    def save(self, folder: Path, plan: str, random_states: Mapping[str, Sequence[Tensor]]) -> None:
         """Write ``state-N.safetensors`` and then ``state.json``, which points at it; then drop the one before.
 
         Killed at any moment, it leaves a whole state.
@@ -95,11 +96,11 @@ class State:
         Parameters
         ----------
         folder : path
+        plan : str
+            Key of the plan that it is a state of.
         random_states : mapping
             ``random``, and on a GPU ``cuda``: the states of the random numbers, one for each process.
         """
-        from safetensors.torch import save_file
-
         tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         if self.average is not None:
@@ -112,8 +113,9 @@ class State:
             tensors |= {f"{kind}.{rank}": state for rank, state in enumerate(states)}
         whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
         path = folder / f"state-{self.epoch}.safetensors"
-        write_whole(path, lambda to: save_file(whole, to))
+        write_whole(path, lambda to: write_tensors(to, whole))
         content = {
+            "plan": plan,
             "file": path.name,
             "sha256": sha256_of(path),
             "epoch": self.epoch,
@@ -127,7 +129,7 @@ class State:
             if other != path:
                 other.unlink()
 
-    def restore(self, folder: Path, rank: int = 0) -> bool:
+    def restore(self, folder: Path, plan: str, rank: int = 0) -> bool:
         """Continue from what `save` wrote, random numbers included; False where nothing was written yet.
 
         Raises
@@ -141,12 +143,14 @@ class State:
             return False
         try:
             content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            if content["plan"] != plan:
+                raise ValueError("its state is of another training")
             path = folder / Path(content["file"]).name
             if sha256_of(path) != content["sha256"]:
                 raise ValueError(f"{path.name} was changed since it was saved (its sha256 differs)")
             self._take(content, load_file(path), rank)
-        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-            raise DataError(f"{folder} cannot be resumed ({error}); delete it and train again") from error
+        except UNUSABLE as error:
+            raise DataError(f"{folder} cannot be resumed ({error!r}); delete it and train again") from error
         return True
 
     def _take(self, content: dict[str, Any], tensors: dict[str, Tensor], rank: int) -> None:

@@ -108,7 +108,7 @@ def _read() -> dict[str, int]:
         return {str(name): max(1, int(value)) for name, value in content.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
         _LOG.info("what was found about threads cannot be read (%s); it is tried again", error)
         return {}
 

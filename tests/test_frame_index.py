@@ -1,7 +1,9 @@
 """The index of frames on disk: when it is written and where, when it holds, and that a damaged one is made again."""
 
+import json
 import os
 import shutil
+import zlib
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -139,6 +141,24 @@ def test_a_changed_file_is_searched_again(path, sample):
         pass
     else:
         assert load_index(path, "none", ("starts",)) is None
+
+
+@pytest.mark.parametrize("count", [-1, 0, 10**12, 2**70, 1.5, "3"])
+def test_an_index_of_false_numbers(path, count):
+    first = frames_of(path)
+    index = index_paths(path)[0]
+    head = json.loads(index.read_bytes().partition(b"\n")[0])
+    head |= {"checksum": zlib.crc32(b""), "arrays": {"starts": count}}
+    index.write_bytes(json.dumps(head).encode() + b"\n")
+    assert load_index(path, head["kind"], ("starts",)) is None
+    assert same(frames_of(path), first)
+
+
+def test_an_index_larger_than_its_data_is_not_read(path):
+    first = frames_of(path)
+    with index_paths(path)[0].open("r+b") as file:
+        file.truncate(2**43)
+    assert same(frames_of(path), first)
 
 
 def test_a_growing_file(path, sample, monkeypatch, pdb):

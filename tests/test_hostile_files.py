@@ -11,6 +11,8 @@ from writers import WRITERS, everything
 
 import mdnb
 from mdnb.errors import DataError
+from mdnb.formats import open_trajectory
+from mdnb.formats.molecules import bonds_by_distance
 from mdnb.loading import SUFFIXES
 
 FOREIGN = ("h5", "h5md")
@@ -126,6 +128,63 @@ def test_dcd_that_says_fewer_frames_than_it_has(intact, tmp_path, pdb):
     with pytest.raises(DataError, match=r"truncated: its header claims 3 frames, 29 are whole.*while a simulation"):
         mdnb.load(tmp_path / "a.dcd", top=pdb)
     assert mdnb.load(tmp_path / "a.dcd", top=pdb, allow_truncated=True).n_frames == 29
+
+
+CIF = "data_x\nloop_\n" + "".join(
+    f"_atom_site.{name}\n"
+    for name in ("group_PDB", "id", "type_symbol", "label_atom_id", "label_comp_id", "Cartn_x", "Cartn_y", "Cartn_z")
+)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_line_of_an_mmcif_longer_than_what_is_searched_at_once(tmp_path, numbered, monkeypatch):
+    """It once was searched for ever."""
+    monkeypatch.setattr("mdnb.formats.mmcif._BLOCK", 1000)
+    head = CIF + "_atom_site.pdbx_PDB_model_num\n" * numbered
+    rows = [f"ATOM {number} C CA ALA 1.0 2.0 {number}.0{' 1' * numbered}\n" for number in (1, 2)]
+    (tmp_path / "a.cif").write_text(head + rows[0] + "\0" * 1100 + "\n" + rows[1] + "#\n")
+    with pytest.raises(DataError, match=r"a\.cif.*(damaged|complete)\?"):
+        open_trajectory(tmp_path / "a.cif")
+
+
+def test_a_dump_of_more_atoms_than_memory_holds(tmp_path):
+    text = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n{}\nITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\n"
+    text += "ITEM: ATOMS id element x y z\n1 C 0.1 0.2 0.1\n2 C 0.1 0.2 0.2\n"
+    for count in (10**13, 10**30):
+        (tmp_path / "a.lammpstrj").write_text(text.format(count) + text.format(2))
+        opened = open_trajectory(tmp_path / "a.lammpstrj", "real")
+        with pytest.raises(DataError, match=rf"a\.lammpstrj: its 1 frames of {count} atoms cannot be read .*damaged\?"):
+            opened.read(0, 1, 1, None, False, False)
+
+
+class TestTooManyNeighbours:
+    """Bonds are found by distance, of which a wrong unit gives millions."""
+
+    def positions(self, n):
+        return np.random.default_rng(0).random((n, 3)) * (n / 100) ** (1 / 3)  # nm, as dense as water
+
+    def test_nm_for_angstrom(self, tmp_path):
+        rows = [f"C {x:.5f} {y:.5f} {z:.5f}\n" for x, y, z in self.positions(400)]
+        (tmp_path / "a.xyz").write_text("400\n\n" + "".join(rows))
+        with pytest.raises(DataError, match=r"\d{3} neighbours within 0\.19 nm .*, expected at most 30; are the units"):
+            mdnb.load(tmp_path / "a.xyz")
+
+    def test_a_frame_of_zeros_has_no_bonds(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(
+            "mdnb.formats.molecules._near", None
+        )  # of 3,000 atoms in one place there are 9,000,000 pairs
+        (tmp_path / "a.xyz").write_text("3000\n\n" + "C 0 0 0\n" * 3000)
+        assert mdnb.load(tmp_path / "a.xyz").topology.n_bonds == 0
+
+    @pytest.mark.parametrize("box", [None, np.eye(3) * 2.0])
+    def test_atoms_in_one_place_change_no_other_bonds(self, box):
+        atoms = self.positions(500)
+        pairs, images = bonds_by_distance(["C"] * 500, atoms, box)
+        assert len(pairs) > 300
+        with_zeros = np.concatenate([np.full((2000, 3), 0.3), atoms])
+        found, found_images = bonds_by_distance(["C"] * 2500, with_zeros, box)
+        assert np.array_equal(found - 2000, pairs)
+        assert np.array_equal(found_images, images)
 
 
 FUZZ = """

@@ -30,6 +30,13 @@ _EDGE = 64  # bytes compared at the beginning of the file and before the end of 
 SMALLEST = 16_000_000
 #: ... whose search took so many seconds.
 SLOW = 0.1
+#: No index takes more bytes than its data and so many: it has a few numbers for each frame.
+_HEAD = 4096
+#: What a damaged index leads to.
+_DAMAGED = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(OSError, RecursionError, MemoryError),
+)
 
 
 def index_paths(path: Path) -> list[Path]:
@@ -62,12 +69,14 @@ def load_index(path: Path, kind: str, names: Sequence[str]) -> dict[str, np.ndar
         return None
     for place in index_paths(path):
         try:
-            content = place.read_bytes()
+            size = place.stat().st_size
         except OSError:  # there is none, which is the usual case
             continue
         try:
-            arrays = _decode(content, path, kind, names)
-        except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError) as error:
+            if size > path.stat().st_size + _HEAD:
+                raise ValueError(f"it has {size} bytes, more than the data")
+            arrays = _decode(place.read_bytes(), path, kind, names)
+        except _DAMAGED as error:
             _LOG.info("the index %s is damaged and made again: %s", place, error)
             continue
         if arrays is not None:

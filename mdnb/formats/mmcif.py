@@ -63,6 +63,8 @@ class MMCIFFile(ModelFile):
         starts, model = ([], np.nan) if "pdbx_PDB_model_num" in self._names else ([at] if at < end else [], 1.0)
         while at < end:
             stop = data.rfind(b"\n", at, min(at + _BLOCK, end)) + 1
+            if stop <= at:  # one line is longer than a block
+                stop = data.find(b"\n", at, end) + 1 or end
             lines = data[at:stop].splitlines(keepends=True)
             if "pdbx_PDB_model_num" in self._names:
                 models = table([line.decode() for line in lines], [self._names.index("pdbx_PDB_model_num")])[:, 0]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdnb.errors import DataError
+
 if TYPE_CHECKING:
     import mdtraj
 
@@ -21,6 +23,7 @@ _CAPITALS = frozenset(["CL", "BR", "NA", "MG", "ZN", "FE", "MN", "CU", "LI", "SI
 #: Two atoms are bonded within this part of the sum of their van der Waals radii (the rule of VMD and MDAnalysis).
 _FUDGE = 0.55
 _CLOSEST = 0.01  # nm; nearer atoms lie on each other
+_MOST = 30  # neighbours of an atom; in condensed matter there are up to about 10 within the longest bond
 
 
 def element(symbol: str) -> Any:
@@ -82,20 +85,26 @@ def bonds_by_distance(
         The first index is the smaller.
     images : (n_bonds, 3) int array
         The second atom is bonded where it is moved by so many box vectors.
-    """
-    from scipy.spatial import cKDTree
 
+    Raises
+    ------
+    DataError
+        When the atoms have more neighbours than matter can have, as with positions in another unit.
+    """
     elements = [element(symbol) for symbol in symbols]
     radii = np.array([one.radius if one is not None and one.symbol in _BONDING else 0.0 for one in elements])
     bonding = np.flatnonzero(radii)
     none = np.empty((0, 2), int), np.empty((0, 3), int)
     if len(bonding) < 2 or positions is None:
         return none
-    inside, moved, cutoff = (
-        np.asarray(positions, float)[bonding],
-        np.zeros((len(bonding), 3), int),
-        2 * _FUDGE * radii.max(),
-    )
+    points = np.asarray(positions, float)[bonding]
+    if len(bonding) > _MOST:  # so many in one place are a frame that was never filled in: they have no neighbours
+        _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+        apart = count[place.ravel()] <= _MOST
+        bonding, points = bonding[apart], points[apart]
+        if len(bonding) < 2:
+            return none
+    inside, moved, cutoff = points, np.zeros((len(bonding), 3), int), 2 * _FUDGE * radii.max()
     images, owners = [np.zeros((len(bonding), 3), int)], [np.arange(len(bonding))]
     if box is not None and abs(np.linalg.det(box)) > 1e-9:
         box = np.asarray(box, float)
@@ -112,7 +121,7 @@ def bonds_by_distance(
                 owners.append(near)
     image, owner = np.concatenate(images), np.concatenate(owners)
     everywhere = inside[owner] if box is None else inside[owner] + image @ box
-    found = cKDTree(inside).sparse_distance_matrix(cKDTree(everywhere), cutoff, output_type="ndarray")
+    found = _near(inside, everywhere, cutoff)
     first, second, distance = found["i"], owner[found["j"]], found["v"]
     near = distance < _FUDGE * (radii[bonding][first] + radii[bonding][second])
     kept = near & (distance > _CLOSEST) & (first < second)
@@ -120,6 +129,21 @@ def bonds_by_distance(
     pairs, shift = np.stack([bonding[first], bonding[second]], 1)[kept], shift[kept]
     order = np.lexsort(pairs.T[::-1])
     return pairs[order], shift[order]
+
+
+def _near(points: np.ndarray, others: np.ndarray, cutoff: float) -> np.ndarray:
+    """Return the pairs of points within the cutoff: records of ``i``, ``j`` and the distance ``v``."""
+    from scipy.spatial import cKDTree
+
+    tree, other_tree = cKDTree(points), cKDTree(others)
+    count = int(tree.count_neighbors(other_tree, cutoff)) - len(points)  # each is also its own
+    if count > _MOST * len(points):
+        raise DataError(
+            f"the atoms lie too close to each other to tell molecules: {count / len(points):.0f} neighbours within "
+            f"{cutoff:.2f} nm of each, expected at most {_MOST}; are the units and the box right? Mend them, or give "
+            "a topology (top=)"
+        )
+    return np.asarray(tree.sparse_distance_matrix(other_tree, cutoff, output_type="ndarray"))
 
 
 def molecular_topology(

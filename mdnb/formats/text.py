@@ -75,7 +75,9 @@ class TextFile(TrajectoryFile):
         n_atoms = self.n_atoms if atom_indices is None else len(atom_indices)
         wish = {"positions": True, "velocities": velocities, "forces": forces}
         wish = {name: wanted and getattr(self, f"has_{name}", True) for name, wanted in wish.items()}
-        arrays = {name: np.empty((len(chosen), n_atoms, 3), np.float32) for name, wanted in wish.items() if wanted}
+        shape = (len(chosen), n_atoms, 3)
+        with self.reading(f"{len(chosen)} frames of {n_atoms} atoms"):  # as many as the file says, which may be wrong
+            arrays = {name: np.empty(shape, np.float32) for name, wanted in wish.items() if wanted}
         time, boxes = np.full(len(chosen), np.nan), []
         for row, frame in enumerate(chosen):
             with self.reading(f"frame {frame}"):

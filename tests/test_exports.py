@@ -323,6 +323,22 @@ def test_a_failed_write_leaves_the_old_model(tmp_path, monkeypatch):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["cv.dat", "cv.pt"]
 
 
+def test_a_file_of_the_user_is_not_replaced(tmp_path):
+    run = fitted("CNN")
+    (tmp_path / "cv.dat").write_text("d: DISTANCE ATOMS=1,2\n")
+    for name in ("cv.pt", "cv"):
+        with pytest.raises(DataError, match=r"cv\.dat would be replaced by the PLUMED input .*; move it, or give"):
+            mdnb.export(run, tmp_path / name, "plumed")
+    with pytest.raises(DataError, match=r"cv\.DAT is the name of the PLUMED input .*; call the model cv\.pt"):
+        mdnb.export(run, tmp_path / "cv.DAT", "plumed")
+    with pytest.raises(DataError, match=r"torch cannot write to .*udcff.pt', which is no UTF-8; give another path"):
+        mdnb.export(run, tmp_path / "\udcff.pt")
+    assert [file.name for file in tmp_path.iterdir()] == ["cv.dat"]
+    assert (tmp_path / "cv.dat").read_text() == "d: DISTANCE ATOMS=1,2\n"
+    for _ in range(2):  # its own is replaced
+        assert mdnb.export(run, tmp_path / "own.pt").with_suffix(".dat").is_file()
+
+
 def test_refusals(tmp_path, monkeypatch):
     run = fitted("CNN")
     with pytest.raises(SpecError, match=r"unknown format '\.pb': known are 'onnx', 'plumed'"):

@@ -1,6 +1,7 @@
 """Attributions on the molecule: files other programs read, colours, tables."""
 
 import csv
+from dataclasses import replace
 
 import mdtraj
 import numpy as np
@@ -56,6 +57,29 @@ def test_mmcif(explanation, tmp_path):
     assert content["_atom_site.label_atom_id"] == [atom.name for atom in explanation.topology.atoms]
     place = np.array([content[f"_atom_site.Cartn_{axis}"] for axis in "xyz"], float).T
     assert np.abs(place / 10 - explanation.reference).max() < 1e-4
+
+
+EVIL = 'pIC50 "x"\nATOM      1  CA  ALA A   1\r\n\u2028_loop'
+
+
+def test_hostile_names_stay_in_their_line(explanation, tmp_path):
+    """Names of targets, atoms and residues come from files."""
+    from Bio.PDB.MMCIF2Dict import MMCIF2Dict
+
+    topology = explanation.topology.copy()
+    for atom in topology.atoms:
+        atom.name = 'C" \nX'
+    for residue in topology.residues:
+        residue.name = "A B"
+    evil = replace(explanation, output=EVIL, topology=topology)
+    pdb = evil.save_structure(tmp_path / "a.pdb").read_text().splitlines()
+    assert [line[:6] for line in pdb if not line.startswith("REMARK")] == ["HETATM"] * 22 + ["END"]
+    assert {line[12:20] for line in pdb if line.startswith("HETATM")} == {'C"__ A_B'}
+    content = MMCIF2Dict(str(evil.save_structure(tmp_path / "a.cif")))
+    assert content["_atom_site.label_atom_id"] == ["C''__X"] * 22
+    assert content["_atom_site.label_comp_id"] == ["A_B"] * 22
+    for name in ("a.pdb", "a.cif"):
+        assert np.abs(mdtraj.load(str(tmp_path / name)).xyz[0] - explanation.reference).max() < 6e-4
 
 
 def test_another_structure(explanation, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,8 @@ def save_structure(
     positions = explanation.reference if structure is None else structure.xyz[0]
     if positions is None:
         raise DataError("this explanation has no structure of its own; give structure= as an mdtraj.Trajectory")
-    what = f"B-factor: {'mean absolute ' if sample is None else ''}attribution by {by} to {explanation.output}"
+    output = " ".join(explanation.output.split())  # the name of a target may hold line ends
+    what = f"B-factor: {'mean absolute ' if sample is None else ''}attribution by {by} to {output}"
     suffix = path.suffix.lower()
     if suffix == ".pdb":
         lines = _pdb(topology, positions, values, what)
@@ -111,15 +113,16 @@ def _pdb(topology: mdtraj.Topology, positions: np.ndarray, values: np.ndarray, w
     """Return the lines of a PDB file; its B-factors have six columns, so that the largest becomes 99.99."""
     largest = float(np.abs(values).max())
     scale = 99.99 / largest if largest else 1.0
-    words = f"{what}, times {scale:.6g}".encode("ascii", "replace").decode()
+    words = _ascii(f"{what}, times {scale:.6g}")
     lines = [f"REMARK  99 {words[start : start + 68]}" for start in range(0, len(words), 68)]
     for atom, (x, y, z), value in zip(topology.atoms, positions * 10, values * scale, strict=True):
         symbol = atom.element.symbol if atom.element is not None else ""
-        name = atom.name[:4] if len(atom.name) >= 4 or len(symbol) == 2 else f" {atom.name}"
+        name = _word(atom.name)
+        name = name[:4] if len(name) >= 4 or len(symbol) == 2 else f" {name}"
         record = "ATOM  " if atom.residue.is_protein or atom.residue.is_nucleic else "HETATM"
         chain = chr(ord("A") + atom.residue.chain.index % 26)
         lines.append(
-            f"{record}{(atom.index + 1) % 100000:5d} {name:<4} {atom.residue.name[:3]:>3} {chain}"
+            f"{record}{(atom.index + 1) % 100000:5d} {name:<4} {_word(atom.residue.name)[:3]:>3} {chain}"
             f"{atom.residue.resSeq % 10000:4d}    {x:8.3f}{y:8.3f}{z:8.3f}{1.0:6.2f}{value:6.2f}          {symbol:>2}"
         )
     return [*lines, "END"]
@@ -132,18 +135,33 @@ def _mmcif(topology: mdtraj.Topology, positions: np.ndarray, values: np.ndarray,
         *("label_entity_id", "label_seq_id", "Cartn_x", "Cartn_y", "Cartn_z", "occupancy", "B_iso_or_equiv"),
         *("auth_seq_id", "auth_asym_id", "pdbx_PDB_model_num"),
     )
-    words = what.encode("ascii", "replace").decode()
-    lines = ["data_mdnb", f"# {words}", "loop_", *(f"_atom_site.{name}" for name in names)]
+    lines = ["data_mdnb", f"# {_ascii(what)}", "loop_", *(f"_atom_site.{name}" for name in names)]
     for atom, (x, y, z), value in zip(topology.atoms, positions * 10, values, strict=True):
         residue = atom.residue
         chain = chr(ord("A") + residue.chain.index % 26)
         record = "ATOM" if residue.is_protein or residue.is_nucleic else "HETATM"
         symbol = atom.element.symbol if atom.element is not None else "?"
         lines.append(
-            f'{record} {atom.index + 1} {symbol} "{atom.name}" . {residue.name} {chain} 1 {residue.resSeq} '
+            f"{record} {atom.index + 1} {symbol} {_quoted(atom.name)} . {_quoted(residue.name)} {chain} 1 "
+            f"{residue.resSeq} "
             f"{x:.3f} {y:.3f} {z:.3f} 1.00 {value:.6g} {residue.resSeq} {chain} 1"
         )
     return [*lines, "#"]
+
+
+def _ascii(text: str) -> str:
+    """Return text in ASCII that can be printed, with ``?`` for anything else."""
+    return re.sub(r"[^\x20-\x7e]", "?", text)
+
+
+def _word(name: str) -> str:
+    """Return a name as one word of ASCII, with ``_`` for anything else."""
+    return re.sub(r"[^\x21-\x7e]", "_", name)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a value of mmCIF, whose quotation marks end at the next one."""
+    return '"' + (_word(name).replace('"', "''") or "?") + '"'
 
 
 def _written(path: Path, write: Callable[[Path], None]) -> Path:

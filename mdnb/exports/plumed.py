@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import mdnb
 from mdnb.errors import DataError
 from mdnb.exports.geometry import Term
 from mdnb.runs import Run
 
-__all__ = ["atom_numbers", "plumed_input"]
+__all__ = ["atom_numbers", "is_plumed_input", "plumed_input"]
 
 _NAME = "cv"
 
@@ -33,6 +34,14 @@ def atom_numbers(run: Run, atoms: Sequence[int] | None) -> list[int]:
             f"trained on, got {len(numbers)} numbers from {min(numbers, default=0)} to {max(numbers, default=0)}"
         )
     return numbers
+
+
+def is_plumed_input(path: Path) -> bool:
+    """Return whether a file starts as what `plumed_input` returns."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return re.match(rb"# A \w+ of mdnb \S+, for PLUMED ", file.read(200)) is not None
 
 
 def plumed_input(

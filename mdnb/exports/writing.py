@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mdnb.errors import DataError, MissingDependencyError, unknown_name
 from mdnb.exports.geometry import Geometry, terms
 from mdnb.exports.network import Flat, FromPositions, Network, describe, example, output_names
-from mdnb.exports.plumed import atom_numbers, plumed_input
+from mdnb.exports.plumed import atom_numbers, is_plumed_input, plumed_input
 from mdnb.files import write_whole
 from mdnb.runs import Run
 
@@ -74,7 +74,8 @@ def export(
     SpecError
         For an unknown format or kind of inputs.
     DataError
-        When the features cannot be computed there, or PLUMED would need more than one frame.
+        When the features cannot be computed there, PLUMED would need more than one frame, or the PLUMED input would
+        replace a file that mdnb did not write.
     MissingDependencyError
         For ONNX without its packages.
 
@@ -99,6 +100,8 @@ def export(
         )
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the file of the model, such as {path / 'cv.pt'}")
+    if format == "plumed":
+        _refuse_path(path)
     network, sample = _module(run, inputs, raw)
     outputs = output_names(run, raw)
     text = describe(run, inputs, outputs)
@@ -112,6 +115,22 @@ def export(
     write_whole(path, lambda place: traced.save(str(place), _extra_files={"mdnb.json": text}))
     write_whole(path.with_suffix(".dat"), lambda place: place.write_text(usage, encoding="utf-8"))
     return path
+
+
+def _refuse_path(path: Path) -> None:
+    """Raise a DataError where a TorchScript module and its PLUMED input cannot be written."""
+    if path.suffix.lower() == ".dat":
+        raise DataError(f"{path.name} is the name of the PLUMED input that goes with a model; call the model cv.pt")
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"torch cannot write to {os.fspath(path)!r}, which is no UTF-8; give another path") from error
+    beside = path.with_suffix(".dat")
+    if beside.exists() and not is_plumed_input(beside):
+        raise DataError(
+            f"{beside} would be replaced by the PLUMED input of the model, and mdnb did not write it; move it, or give "
+            "the model another name"
+        )
 
 
 def _module(run: Run, inputs: str, raw: bool) -> tuple[nn.Module, Tensor]:

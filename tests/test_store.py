@@ -410,3 +410,35 @@ def test_a_full_disk_is_noticed_before(opened, cache, monkeypatch):
         DataError, match=r"the features need .* GB, .* has 0\.0 GB free; delete what is in there, or give"
     ):
         featurize(opened, cache=cache)
+
+
+def test_a_full_disk_is_noticed_while_writing(opened, cache, counted):
+    """The system refuses larger files, as it refuses any on a full disk; what was written is taken over."""
+    import resource
+    import signal
+
+    plain = featurize(opened, "torsions", chunk_size=8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(
+            DataError, match=r"the features cannot be written to .*cache \(.*\); make room there and run it again"
+        ):
+            featurize(opened, "torsions", cache=cache, chunk_size=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    same(featurize(opened, "torsions", cache=cache, chunk_size=8), plain)
+
+
+@pytest.mark.parametrize("line", ['[[0], 5, "x"]', '["0", "5", "x"]', "[0, 8, 5]", "3", "null", "[" * 100_000])
+def test_any_line_may_stand_in_the_list_of_blocks(opened, cache, line):
+    plain = featurize(opened, "torsions", cache=cache, chunk_size=8)
+    (store,) = stores(cache)
+    (store / "header.json").write_text("[" * 100_000)  # it is set aside, and its blocks are looked at
+    with (store / "blocks.jsonl").open("a") as file:
+        file.write(line + "\n")
+    assert [stored.files for stored in mdnb.features.cache.stores(cache)] == [()]
+    same(featurize(opened, "torsions", cache=cache, chunk_size=8), plain)
+    same(featurize(opened, "torsions", cache=cache, chunk_size=8), plain)

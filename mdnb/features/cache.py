@@ -61,7 +61,7 @@ def _stored(path: Path) -> Stored | None:
     try:
         header = json.loads((path / "header.json").read_text(encoding="utf-8"))
         files = tuple(str(one["path"]) for one in header["recipe"]["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         files = ()
     return Stored(path, sum(size for size, _ in sizes), max(time for _, time in sizes), files)
 

@@ -131,7 +131,7 @@ class FeatureStore:
         try:
             header = json.loads((self.path / "header.json").read_text(encoding="utf-8"))
             listed = (self.path / "blocks.jsonl").read_bytes()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             return f"its header cannot be read: {error}"
         if not isinstance(header, dict) or header.get("recipe") != self.recipe:
             return "its header is of other features"
@@ -157,11 +157,13 @@ class FeatureStore:
                     f"the features need {needed / 1e9:.1f} GB, {self.path.parent} has {free / 1e9:.1f} GB free; "
                     "delete what is in there, or give another folder as cache or in MDNB_CACHE"
                 )
-            self._partial.mkdir()
-            for name, (dtype, shape) in self._arrays.items():
-                np.lib.format.open_memmap(self._partial / f"{name}.npy", "w+", np.dtype(dtype), shape)
         lines = [self._line(block, listed[block]) for block in sorted(intact)]
-        (self._partial / "blocks.jsonl").write_text("".join(lines), encoding="utf-8")
+        with self._writing():
+            if not intact:
+                self._partial.mkdir()
+                for name, (dtype, shape) in self._arrays.items():
+                    np.lib.format.open_memmap(self._partial / f"{name}.npy", "w+", np.dtype(dtype), shape)
+            (self._partial / "blocks.jsonl").write_text("".join(lines), encoding="utf-8")
         return intact
 
     def write(self, start: int, tables: Sequence[np.ndarray], time: np.ndarray) -> str:
@@ -171,7 +173,7 @@ class FeatureStore:
             array = np.ascontiguousarray(given, dtype)
             path = self._partial / f"{name}.npy"
             row_bytes = array.nbytes // len(array)
-            with path.open("r+b", buffering=0) as file:
+            with self._writing(), path.open("r+b", buffering=0) as file:
                 offset = path.stat().st_size - self._n_frames * row_bytes  # behind the array's own header
                 file.seek(offset + start * row_bytes)
                 left = array.data.cast("B")
@@ -182,18 +184,19 @@ class FeatureStore:
 
     def done(self, block: _Block, digest: str) -> None:
         """Note that a block is written."""
-        with (self._partial / "blocks.jsonl").open("a", encoding="utf-8") as file:
+        with self._writing(), (self._partial / "blocks.jsonl").open("a", encoding="utf-8") as file:
             file.write(self._line(block, digest))
 
     def finish(self) -> None:
         """Give the store its name."""
-        listed = (self._partial / "blocks.jsonl").read_bytes()
-        header = {
-            "recipe": self.recipe, "arrays": self._arrays, "columns": self._names,
-            "sha256": hashlib.sha256(listed).hexdigest(),
-        }  # fmt: skip
-        (self._partial / "header.json").write_text(json.dumps(header, indent=1), encoding="utf-8")
-        self._partial.rename(self.path)
+        with self._writing():
+            listed = (self._partial / "blocks.jsonl").read_bytes()
+            header = {
+                "recipe": self.recipe, "arrays": self._arrays, "columns": self._names,
+                "sha256": hashlib.sha256(listed).hexdigest(),
+            }  # fmt: skip
+            (self._partial / "header.json").write_text(json.dumps(header, indent=1), encoding="utf-8")
+            self._partial.rename(self.path)
 
     @staticmethod
     def _line(block: _Block, digest: str) -> str:
@@ -210,7 +213,9 @@ class FeatureStore:
         for line in lines:
             try:
                 start, stop, digest = json.loads(line)
-            except (ValueError, TypeError):  # the last line of a run that was killed
+                if not (isinstance(start, int) and isinstance(stop, int) and isinstance(digest, str)):
+                    continue
+            except (ValueError, TypeError, RecursionError):  # the last line of a run that was killed
                 continue
             blocks[start, stop] = digest
         return blocks
@@ -243,6 +248,17 @@ class FeatureStore:
             return block if _hash(*arrays) == blocks[block] else None
 
         yield from in_order(check, blocks, n_jobs)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what a full disk leads to into a DataError."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"the features cannot be written to {self.path.parent} ({error}); make room there and run it again, "
+                "which takes over what is done, or give another folder as cache or in MDNB_CACHE"
+            ) from error
 
     def _unusable(self, error: OSError) -> DataError:
         return DataError(

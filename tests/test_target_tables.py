@@ -264,6 +264,33 @@ def test_data_frames_and_parquet(features, tmp_path):
     assert make_target(features, pandas.Series(np.arange(20) / 2)).values[-1] == 9.5  # by frame, as an array
 
 
+def test_damaged_text_in_parquet(tmp_path):
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    buffers = [None, pyarrow.py_buffer(np.array([0, 1, 2], np.int32)), pyarrow.py_buffer(b"\xff\xfe")]
+    text = pyarrow.Array.from_buffers(pyarrow.string(), 2, buffers)
+    write_table(pyarrow.table({"trajectory": text, "y": [1.0, 2.0]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet cannot be read as Parquet .*; write it again, or give a CSV file"):
+        table(tmp_path / "a.parquet")
+
+
+def test_cells_that_are_arrays(features):
+    cells = [np.zeros(4), np.zeros(4), np.ones(4), [1.0, [2.0]]]
+    frame = pandas.DataFrame({"trajectory": ["a", "a", "b", "c"], "y": cells})
+    assert table(frame).keys == ("a", "b", "c")
+    frame["trajectory"] = ["a", "b", "a", "c"]
+    with pytest.raises(DataError, match="'a' stands in rows 1 and 3 with different labels"):
+        table(frame)
+
+
+def test_a_whole_number_beyond_any_type(features):
+    names = features.source.names
+    for number in (10**400, 10**5000):
+        with pytest.raises(DataError, match=r"kinds \(a whole number beyond 64 bits, 1\.5.*; give numbers, or"):
+            make_target(features, {name: 1.5 if name != names[0] else number for name in names})
+
+
 def test_parquet_without_pyarrow(monkeypatch, write):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(

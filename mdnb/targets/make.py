@@ -14,6 +14,7 @@ from mdnb.features.base import FEATURIZERS, Features
 from mdnb.features.joined import Molecules
 from mdnb.loading import SUFFIXES
 from mdnb.targets.base import Target, of_trajectories, of_values
+from mdnb.targets.readers import plain
 from mdnb.targets.states import clusters, metastable
 from mdnb.targets.structure import (
     basin,
@@ -188,13 +189,18 @@ def _joined(
     parts = of_trajectories(features, values)
     kinds = {"number" if part.dtype.kind in "iuf" else part.dtype.kind for part in parts}
     if len(kinds) > 1:
-        shown = ", ".join(repr(part.flat[0].item()) for part in parts[:5])
+        shown = ", ".join(_shown(part.flat[0]) for part in parts[:5])
         raise DataError(f"the labels of {name!r} are of different kinds ({shown}); give numbers, or text, for all")
     made = of_values(name, np.concatenate(parts), unit, real)
     if groups is None:
         return made
     _, where = np.unique(features.trajectory, return_inverse=True)
     return Target(made.name, made.values, made.classes, made.unit, groups[where])
+
+
+def _shown(value: Any) -> str:
+    value = plain(value)
+    return "a whole number beyond 64 bits" if isinstance(value, int) and abs(value) >= 2**63 else repr(value)
 
 
 def _given(value: Any) -> bool:

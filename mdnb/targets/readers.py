@@ -72,10 +72,11 @@ def _parquet(path: Path) -> dict[str, Sequence[Any]]:
         raise MissingDependencyError("pyarrow", "a Parquet table", "tables") from error
     try:
         read = read_table(path)
-    except (ArrowException, OSError) as error:
+        columns = [(name, column.to_pylist()) for name, column in zip(read.column_names, read.columns, strict=True)]
+    except (ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({error}); write it again, or give a CSV file") from error
     _refuse_twice(read.column_names, path.name)
-    return {name: [plain(value) for value in read.column(name).to_pylist()] for name in read.column_names}
+    return {name: [plain(value) for value in values] for name, values in columns}
 
 
 def _csv(path: Path) -> dict[str, Sequence[Any]]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mdnb.errors import DataError, unknown_name
 from mdnb.targets.readers import is_counted, is_frame, plain, read_columns, typed
 
@@ -183,9 +185,16 @@ def _unique(
         if group is not None and not groups[row]:
             raise DataError(f"{origin}: {name!r} has no {group!r}; fill it in, or give another group=")
         known = first.setdefault(name, row)
-        if known != row and (values[known], groups[known]) != (values[row], groups[row]):
+        if known != row and not (_same(values[known], values[row]) and groups[known] == groups[row]):
             raise DataError(
                 f"{origin}: {name!r} stands in rows {known + 1} and {row + 1} with different labels "
                 f"({values[known]!r} and {values[row]!r}); keep one row for each {key}"
             )
     return list(first.values())
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two cells hold the same, which may be one label or an array of them."""
+    if any(hasattr(cell, "__len__") and not isinstance(cell, str) for cell in (one, other)):
+        return np.array_equal(one, other)
+    return bool(one == other)

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from mdnb.formats.base import ONE_READER, TrajectoryFile
+from mdnb.health.findings import encodable
 from mdnb.molecules import Molecules
 
 __all__ = ["as_html", "as_text", "box_note"]
@@ -48,7 +49,7 @@ def as_text(headline: str, rows: Sequence[_Row], n_more: int) -> str:
     lines = [f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in table]
     if n_more > 0:
         lines.append(f"  ... and {n_more} more")
-    return "\n".join([f"Trajectories: {headline}", *lines])
+    return encodable("\n".join([f"Trajectories: {headline}", *lines]))
 
 
 def as_html(headline: str, rows: Sequence[_Row], n_more: int) -> str:
@@ -64,7 +65,7 @@ def as_html(headline: str, rows: Sequence[_Row], n_more: int) -> str:
     body = "".join(line("td", row) for row in rows)
     more = f"<p>... and {n_more} more</p>" if n_more > 0 else ""
     head = line("th", ("trajectory", "frames", "length (ns)", "content"))
-    return (
+    return encodable(
         f"<div><p><b>Trajectories</b>: {escape(headline)}</p>"
         f"<table><thead>{head}</thead><tbody>{body}</tbody></table>{more}</div>"
     )

@@ -1,5 +1,8 @@
 """Loading: what is opened, what is refused and with which sentence, and which frames come out."""
 
+import os
+import shutil
+
 import h5py
 import mdtraj
 import numpy as np
@@ -113,6 +116,18 @@ def test_table(alanine, folder, pdb, tmp_path):
     html = mdnb.load(evil, top=pdb)._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;alert(1)&lt;" in html
+
+
+def test_a_file_name_that_is_no_utf8_can_be_shown(folder, pdb, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/a\xffb.xtc")
+    try:
+        shutil.copy(folder / "a.xtc", name)
+    except OSError as error:  # macOS takes UTF-8 only
+        pytest.skip(f"this file system has no such names: {error}")
+    opened = mdnb.load(name, top=pdb)
+    for shown in (opened, opened.health()):
+        assert "a?b" in repr(shown).encode().decode()
+        assert "a?b" in shown._repr_html_().encode().decode()
 
 
 def test_long_tables_are_cut(alanine):

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-__all__ = ["SEVERITIES", "Finding", "Health", "frame_ranges"]
+__all__ = ["SEVERITIES", "Finding", "Health", "encodable", "frame_ranges"]
 
 #: From bad to harmless: frames cannot be used; look before use; worth knowing.
 SEVERITIES = ("error", "warning", "note")
@@ -100,7 +100,7 @@ class Health:
             lines.append(f"  {name} ({frames} frames) {severity}: {what}" + (f"\n    -> {advice}" if advice else ""))
         if len(self.rows()) > 30:
             lines.append(f"  ... and {len(self.rows()) - 30} more")
-        return "\n".join(lines)
+        return encodable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         colours = {"error": "#b3261e", "warning": "#8a5a00", "note": "inherit", "ok": "inherit"}
@@ -117,10 +117,15 @@ class Health:
             ]
             body += f"<tr>{''.join(cells)}</tr>"
         more = f"<p>... and {len(self.rows()) - 200} more</p>" if len(self.rows()) > 200 else ""
-        return (
+        return encodable(
             f"<div><p><b>Health</b>: {escape(self._headline())}</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>"
         )
+
+
+def encodable(text: str) -> str:
+    """Return text without the surrogates by which Python holds a file name that is no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def frame_ranges(frames: Sequence[int] | np.ndarray, most: int = 6) -> str:

@@ -72,7 +72,7 @@ def test_it_continues_from_its_journal(tmp_path, monkeypatch):
 
     monkeypatch.setattr("mdnb.tuning.fit", counted)
     second = tune(4, out=tmp_path)
-    assert len(trained) == 3  # two more, and the best once again
+    assert 2 <= len(trained) <= 3  # two more, and the best once again where it was one of the first
     assert len(second.trials) == 4
     kept = {row["trial"]: row for row in second.trials}
     assert all(kept[row["trial"]] == row for row in first.trials)
@@ -151,9 +151,9 @@ def test_trials_that_fail_are_left_out(monkeypatch):
         tune(2)
 
 
-@pytest.mark.parametrize("family", ["VAE", mdnb.GAN])
-def test_generators_are_refused(family):
-    with pytest.raises(SpecError, match="has no validation score to search by; tune CNN or RNN"):
+@pytest.mark.parametrize("family", ["GAN", mdnb.GAN])
+def test_what_has_no_validation_loss_is_refused(family):
+    with pytest.raises(SpecError, match="GAN has no validation loss to search by; tune CNN, RNN, CNNRNN or VAE"):
         tune(1, family=family)
 
 

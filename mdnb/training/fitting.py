@@ -27,7 +27,7 @@ from mdnb.training.state import State, copy_weights
 from mdnb.training.threads import choose_threads, torch_threads
 from mdnb.training.workers import Workers, workers
 
-__all__ = ["fit", "resume"]
+__all__ = ["carry_out", "fit", "resume", "training_folder"]
 
 
 def fit(
@@ -86,7 +86,7 @@ def fit(
     """
     if out is not None:
         check_folder(Path(out).resolve())
-    return _carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
+    return carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
 
 
 def resume(
@@ -110,26 +110,28 @@ def resume(
     DataError
         When there is nothing to go on with, or it is damaged.
     """
-    unfinished = _training_folder(Path(folder))
+    unfinished = training_folder(Path(folder))
     if (unfinished / "plan.json").exists():
-        return _carry_out(Plan.load(unfinished), folder, callback, stop)
+        return carry_out(Plan.load(unfinished), folder, callback, stop)
     if Path(folder).exists():
         return Run.load(folder)
     raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out")
 
 
-def _training_folder(out: Path) -> Path:
+def training_folder(out: Path) -> Path:
+    """Return the folder that holds what an unfinished training needs to go on, beside that of its run."""
     out = out.resolve()
     return out.with_name(f"{out.name}.training")
 
 
-def _carry_out(
+def carry_out(
     plan: Plan,
     out: str | os.PathLike[str] | None,
     callback: Callback | None,
     stop: Callable[[], bool] | None,
 ) -> Run:
-    folder = None if out is None else _training_folder(Path(out))
+    """Train what was prepared; see `fit` for the arguments and what is raised."""
+    folder = None if out is None else training_folder(Path(out))
     with workers() as together:
         device = _device(plan.training, together)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -14,7 +14,7 @@ def name_of(thing: Any, default: str) -> str:
     """
     from IPython.core.getipython import get_ipython
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     known = {} if shell is None else shell.user_ns
     if known.get(default) is thing:
         return default

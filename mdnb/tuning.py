@@ -23,7 +23,7 @@ from mdnb.targets import make_target
 from mdnb.training import fit
 from mdnb.training.loop import Stopped
 
-__all__ = ["Study", "tune"]
+__all__ = ["Study", "searched_ranges", "tune"]
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,8 @@ def _importances(study: optuna.Study) -> dict[str, float]:
     if len(finished) < 4 or len({one.value for one in finished}) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in found.items()}
 
 
 def _suggest(
@@ -267,9 +268,21 @@ def _suggest(
 ) -> tuple[ModelSpec, Training]:
     """Return what a trial draws; settings that are not searched stay as in `start`."""
     values = {one.name: _suggest_one(one, trial, bounds.get(one.name)) for one in start.settings() if one.searched}
-    low, high = bounds.get("learning_rate", (2e-4, 2e-2))
+    low, high = bounds.get("learning_rate", _RATES)
     rate = trial.suggest_float("learning_rate", low, high, log=True)
     return replace(start() if isinstance(start, type) else start, **values), replace(training, learning_rate=rate)
+
+
+#: Of the learning rate, unless narrower ones are asked for.
+_RATES = (2e-4, 2e-2)
+
+
+def searched_ranges(
+    kind: type[ModelSpec], bounds: Mapping[str, tuple[float, float]] | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return between which numbers a search of a family draws each setting; `bounds` are narrower ones."""
+    numbers = [one for one in kind.settings() if one.searched and one.options is None and one.type is not bool]
+    return {**{one.name: _near(one) for one in numbers}, "learning_rate": _RATES, **(bounds or {})}
 
 
 def _suggest_one(setting: Setting, trial: Any, bounds: tuple[float, float] | None) -> Any:

@@ -24,10 +24,13 @@ class Job:
         Called with the job, in the thread; it asks `stopped` often, and handles its own errors.
     name : str
         Of the thread.
+    on_end : callable
+        Called in the thread when nothing is left to do and `alive` is false.
     """
 
-    def __init__(self, work: Callable[[Job], None], name: str) -> None:
-        self._work, self._stop, self._go = work, Event(), Event()
+    def __init__(self, work: Callable[[Job], None], name: str, on_end: Callable[[], None]) -> None:
+        self._work, self._on_end = work, on_end
+        self._stop, self._go, self._ended = Event(), Event(), Event()
         self._go.set()
         self.thread = Thread(target=self._run, daemon=True, name=name)
 
@@ -43,10 +46,13 @@ class Job:
         except KeyboardInterrupt:
             self.stop()
             raise
+        finally:
+            self._ended.set()
+            self._on_end()
 
     def _run(self) -> None:
         with watched(lambda done, total: None):  # a bar drawn by a thread would land in some other cell
-            self._work(self)
+            self.run_here()
 
     def stopped(self) -> bool:
         """Return whether it is to stop; waits here while it is paused."""
@@ -80,17 +86,17 @@ class Job:
 
     @property
     def alive(self) -> bool:
-        """Whether it still works."""
-        return self.thread.is_alive()
+        """Whether it has not ended yet."""
+        return not self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it ends; Ctrl-C stops it. Return whether it ended."""
         if self.thread is current_thread():
             return False
         try:
-            self.thread.join(timeout)
+            self._ended.wait(timeout)
         except KeyboardInterrupt:
             self.stop()
-            self.thread.join()
+            self._ended.wait()
             raise
         return not self.alive

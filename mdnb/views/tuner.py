@@ -159,14 +159,14 @@ class Tuner(View):
         As `mdnb.fit`.
         """
         attempt = self._new()
-        job = self._take(Job(lambda job: self._train(attempt, job), "mdnb-tuner"))
+        job = self._take(lambda job: self._train(attempt, job))
         job.run_here()
         assert attempt.run is not None
         return attempt.run
 
     def search(self, trials: int = 20, timeout: float | None = None) -> Study:
         """Search in the foreground, as `mdnb.tune` does with the present settings and ranges."""
-        job = self._take(Job(lambda job: self._search(job, trials, timeout), "mdnb-search"))
+        job = self._take(lambda job: self._search(job, trials, timeout))
         job.run_here()
         assert self.study is not None
         return self.study
@@ -215,13 +215,13 @@ class Tuner(View):
         """
         self._refuse_busy()
         attempt = self._new()
-        self._take(Job(lambda job: self._guarded(self._train, attempt, job), "mdnb-tuner")).start()
+        self._take(lambda job: self._guarded(self._train, attempt, job)).start()
         return attempt
 
     def start_search(self, trials: int = 20, timeout: float | None = None) -> None:
         """Search in the background; continues an earlier search of the same `out` or `storage`."""
         self._refuse_busy()
-        self._take(Job(lambda job: self._guarded(self._search, job, trials, timeout), "mdnb-search")).start()
+        self._take(lambda job: self._guarded(self._search, job, trials, timeout)).start()
 
     def pause(self) -> None:
         """Hold what runs after its present batch."""
@@ -247,7 +247,7 @@ class Tuner(View):
             if attempt is None:
                 raise SpecError("nothing was paused or stopped that could go on; press Start")
             attempt.state, attempt.error = "waiting", ""
-            self._take(Job(lambda job: self._guarded(self._train, attempt, job), "mdnb-tuner")).start()
+            self._take(lambda job: self._guarded(self._train, attempt, job)).start()
 
     @property
     def resumable(self) -> Attempt | None:
@@ -276,11 +276,11 @@ class Tuner(View):
         if self.running:
             raise SpecError("a training or a search runs already; stop it first, or wait for it")
 
-    def _take(self, job: Job) -> Job:
+    def _take(self, work: Callable[[Job], None]) -> Job:
         with self._lock:
             self._refuse_busy()
-            self.job = job
-        return job
+            self.job = Job(work, "mdnb-tuner", lambda: self._tell(True))
+            return self.job
 
     def _new(self) -> Attempt:
         with self._lock:
@@ -299,7 +299,6 @@ class Tuner(View):
 
     def _failed(self, text: str) -> None:
         self.error = text
-        self._tell(True)
 
     def _train(self, attempt: Attempt, job: Job) -> None:
         self.error = ""
@@ -322,7 +321,6 @@ class Tuner(View):
         finally:
             attempt.clock(False)
             self._choose()
-            self._tell(True)
 
     def _carry_out(self, attempt: Attempt, job: Job) -> None:
         unfinished = training_folder(attempt.folder)
@@ -369,7 +367,6 @@ class Tuner(View):
                 self._add(study, study.run)
         finally:
             self.searching = False
-            self._tell(True)
 
     def _on_trials(self, trials: tuple[dict[str, Any], ...]) -> None:
         self.trials = trials

@@ -48,7 +48,8 @@ function nameControls(root) {
     set(group, "aria-label", labelOf(group));
   }
   for (const plain of root.querySelectorAll("input, select, textarea")) {
-    if (!plain.labels?.length && !plain.hasAttribute("aria-labelledby")) set(plain, "aria-label", labelOf(plain));
+    const named = plain.labels?.length || plain.hasAttribute("aria-label") || plain.hasAttribute("aria-labelledby");
+    if (!named) set(plain, "aria-label", labelOf(plain));
   }
   for (const canvas of root.querySelectorAll(".nglview canvas, canvas")) {
     if (!canvas.hasAttribute("role")) {

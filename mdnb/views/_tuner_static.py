@@ -56,7 +56,7 @@ def run_rows(attempts: Sequence[Attempt]) -> tuple[list[dict[str, Any]], list[di
     columns: list[dict[str, Any]] = [
         {"key": "run", "label": "run"},
         {"key": "state", "label": "state"},
-        {"key": "epochs", "label": "epochs", "right": True},
+        {"key": "epochs", "label": "epochs done", "right": True},
         {"key": "loss", "label": "validation loss", "right": True,
          "title": "the least of all epochs; the test part is not looked at while settings are chosen"},
         *({"key": f"s-{name}", "label": name.replace("_", " "), "right": True} for name in names),
@@ -67,7 +67,7 @@ def run_rows(attempts: Sequence[Attempt]) -> tuple[list[dict[str, Any]], list[di
         cells = {
             "run": str(one.number),
             "state": one.state,
-            "epochs": f"{len(one.history)}/{one.training.epochs}",
+            "epochs": str(len(one.history)),
             "loss": "" if one.loss is None else f"{one.loss:.4g}",
             **{f"s-{name}": _short(values[name]) if name in values else "–" for name in names},
         }

@@ -35,8 +35,11 @@ function render({ model, el }) {
   }
 
   function number(field, id, words) {
-    return node("input", { type: "number", id, step: field.kind === "int" ? "1" : "any", min: field.low, max: field.high,
-                           ...(words ? { "aria-label": words } : {}) });
+    const made = node("input", { type: "number", id, step: field.kind === "int" ? "1" : "any" });
+    if (field.low !== null) made.min = field.low;
+    if (field.high !== null) made.max = field.high;
+    if (words) made.setAttribute("aria-label", words);
+    return made;
   }
 
   function read(input, field) {
@@ -70,6 +73,12 @@ function render({ model, el }) {
       control.append(tick);
       inputs.push(tick);
       shows[field.name] = (value) => { tick.checked = value; };
+    } else if (field.kind === "text") {
+      const line = node("input", { type: "text", id });
+      line.addEventListener("change", () => send(field.name, line.value));
+      control.append(line);
+      inputs.push(line);
+      shows[field.name] = (value) => { if (document.activeElement !== line) line.value = value; };
     } else if (!numeric) {
       const list = node("select", { id });
       field.options.forEach((one, i) => list.append(node("option", { value: i }, String(one))));

@@ -97,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--systems", type=int, default=5, metavar="N", help="systems of the toy part (default: 5)")
     explain.set_defaults(run=_bench_explain)
 
-    widgets = kinds.add_parser(
-        "widgets", help="time from a click to its result in JupyterLab; a minute, needs Chromium"
-    )
+    widgets = kinds.add_parser("widgets", help="time from a click to its result in JupyterLab; needs Chromium")
     widgets.add_argument("--rounds", type=int, default=15, metavar="N", help="clicks of each kind (default: 15)")
     widgets.set_defaults(run=_bench_widgets)
 

@@ -28,7 +28,9 @@ ACTIONS = {
     "Tuner: a slider by one step": (".mdnb-tuner input[aria-label='hidden, slider']", ".mdnb-tuner pre", "ArrowRight"),
     "Tuner: show code or parameters": (".mdnb-tuner .mdnb-show-parameters", ".mdnb-tuner .mdnb-frame-foot", ""),
     "FeaturePicker: tick a feature": (
-        ".mdnb-feature-picker input[aria-label='compute torsions']", ".mdnb-feature-picker .mdnb-heading[role=status]", "",
+        ".mdnb-feature-picker input[aria-label='compute torsions']",
+        ".mdnb-feature-picker .mdnb-heading[role=status]",
+        "",
     ),
     "FeaturePicker: look at a feature": (
         ".mdnb-feature-picker input[type=radio]:not(:checked):not(:disabled)", ".mdnb-feature-picker .mdnb-form", "",
@@ -36,7 +38,7 @@ ACTIONS = {
 }  # fmt: skip
 
 #: Does it, and waits for the first change of the text that the kernel answers with.
-_MEASURE = """async ([what, where, key]) => {
+_MEASURE = """async ([what, where, key, until]) => {
   const find = (selector) => { const all = document.querySelectorAll(selector); return all[all.length - 1]; };
   const target = find(what), text = () => find(where)?.textContent;
   const before = text(), begin = performance.now();
@@ -48,7 +50,7 @@ _MEASURE = """async ([what, where, key]) => {
   } else target.click();
   return await new Promise((done) => {
     const look = () => {
-      if (text() !== before) done(performance.now() - begin);
+      if (until ? text().includes(until) : text() !== before) done(performance.now() - begin);
       else if (performance.now() - begin > 10000) done(NaN);
       else channel.port2.postMessage(0);
     };
@@ -59,7 +61,7 @@ _MEASURE = """async ([what, where, key]) => {
 }"""
 
 
-def click_to_result(page: Any, what: str, where: str, key: str = "", rounds: int = 15) -> list[float]:
+def click_to_result(page: Any, what: str, where: str, key: str = "", rounds: int = 15, until: str = "") -> list[float]:
     """Return the milliseconds from an action to the change of a text, each round.
 
     Parameters
@@ -71,8 +73,10 @@ def click_to_result(page: Any, what: str, where: str, key: str = "", rounds: int
         Of what shows the result.
     key : str
     rounds : int
+    until : str
+        What the text has to hold; any change of it is enough where this is empty.
     """
-    return [float(page.evaluate(_MEASURE, [what, where, key])) for _ in range(rounds)]
+    return [float(page.evaluate(_MEASURE, [what, where, key, until])) for _ in range(rounds)]
 
 
 def bench_widgets(rounds: int = 15, actions: dict[str, tuple[str, str, str]] | None = None) -> str:
@@ -100,8 +104,7 @@ def bench_widgets(rounds: int = 15, actions: dict[str, tuple[str, str, str]] | N
         busy = _measured(page, chosen, rounds)
     lines = [f"From a click to its result in JupyterLab, milliseconds, median (largest) of {rounds}:"]
     lines.append(f"  {'':<36}{'kernel idle':>18}{'training runs':>18}")
-    for name in chosen:
-        lines.append(f"  {name:<36}{_cell(idle[name])}{_cell(busy[name])}")
+    lines += [f"  {name:<36}{_cell(idle[name])}{_cell(busy[name])}" for name in chosen]
     return "\n".join(lines)
 
 

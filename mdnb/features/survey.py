@@ -128,8 +128,11 @@ def offer(trajectories: Trajectories, name: str, settings: Mapping[str, Any] | N
         maker.prepare(trajectories.topology, trajectories.frames(chosen).xyz[0])
         # One frame, as what it holds may be missing too: a periodic box, for one.
         maker.compute(trajectories.read(0, 0, 1, "velocities" in kind.needs, "forces" in kind.needs))
-    except (MdnbError, TypeError) as error:
+    except MdnbError as error:
         return Offer(name, about, None, str(error), (), 0)
+    except (TypeError, ValueError) as error:  # mdtraj's, of a selection that is not in its language
+        told = " ".join(str(error).split())
+        return Offer(name, about, None, f"its settings cannot be used ({told}); try 'name CA' or 'protein'", (), 0)
     return Offer(name, about, maker, "", tuple(maker.shape), trajectories.n_frames * prod(maker.shape) * 4)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import anywidget
 import ipywidgets
 import traitlets
+from ipywidgets.widgets.widget import _instances
+from ipywidgets.widgets.widget_link import Link
 
 from mdnb.views._live import message_html, shows_errors
 
@@ -126,20 +128,17 @@ def close_widget(widget: Any) -> None:
             continue
         found[id(one)] = one
         ahead += _parts(one)
-    for one in found.values():
-        thread = getattr(one, "_remote_call_thread", None)  # nglview's, which would run forever
+    links = [one for one in list(_instances.values()) if isinstance(one, Link)]
+    for one in [*found.values(), *(link for link in links if id(link.source[0]) in found)]:
+        thread = getattr(one, "_remote_call_thread", None)  # of an nglview that `new_view` made
+        if thread is not None:
+            thread.ended.set()
         one.unobserve_all()
         one.close()
-        if thread is not None:
-            thread.q.append(_end_thread)
 
 
 def _parts(widget: Any) -> Iterator[Any]:
-    for key in widget.keys:
+    for key in (*widget.keys, "_widget_image"):  # the last is nglview's, and hidden
         value = getattr(widget, key, None)
         values = value if isinstance(value, list | tuple) else [value]
         yield from (one for one in values if isinstance(one, ipywidgets.Widget))
-
-
-def _end_thread(view: Any) -> None:
-    raise SystemExit

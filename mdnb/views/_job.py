@@ -32,6 +32,8 @@ class Job:
         self._work, self._on_end = work, on_end
         self._stop, self._go, self._ended = Event(), Event(), Event()
         self._go.set()
+        #: Whether the work has come to where it waits to be continued.
+        self.held = False
         self.thread = Thread(target=self._run, daemon=True, name=name)
 
     def start(self) -> Job:
@@ -56,7 +58,10 @@ class Job:
 
     def stopped(self) -> bool:
         """Return whether it is to stop; waits here while it is paused."""
-        self._go.wait()
+        if not self._go.is_set():
+            self.held = True
+            self._go.wait()
+            self.held = False
         return self._stop.is_set()
 
     def take(self, lock: Any) -> bool:

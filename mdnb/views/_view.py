@@ -81,9 +81,12 @@ def _yaml(value: Any) -> str:
         text = repr(value)
         return text.replace("e", ".0e") if "e" in text and "." not in text else text
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {_yaml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_yaml(str(key))}: {_yaml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(_yaml, value)) + "]"
+    if isinstance(value, str):
+        plain = (one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08X}" for one in value)
+        return f'"{"".join(plain)}"'
     return json.dumps(value)
 
 

@@ -94,6 +94,9 @@ function adopt(el, model) {
     else root.setAttribute("data-lm-suppress-shortcuts", "true");
   };
   window.addEventListener("keydown", keys, true);
+  // The notebook takes the arrow keys for itself, also from a slider.
+  const stay = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation(); };
+  root.addEventListener("keydown", stay);
   const themes = new MutationObserver(theme);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
   let due = 0;
@@ -103,6 +106,7 @@ function adopt(el, model) {
   nameControls(root);
   return () => {
     window.removeEventListener("keydown", keys, true);
+    root.removeEventListener("keydown", stay);
     themes.disconnect();
     contents.disconnect();
     clearTimeout(due);

@@ -59,7 +59,7 @@ def test_opened_and_closed_fifty_times_nothing_is_left(make):
     assert left() == n_widgets
     for thread in threading.enumerate():  # nglview's ends at the next look at its queue
         if hasattr(thread, "ended"):
-            thread.join(10)
+            thread.join(1)
     assert threading.active_count() <= n_threads
     assert memory() - before < 40
 

@@ -133,6 +133,7 @@ def close_widget(widget: Any) -> None:
         thread = getattr(one, "_remote_call_thread", None)  # of an nglview that `new_view` made
         if thread is not None:
             thread.ended.set()
+            one._event.set()  # it may wait for an answer that no browser will give
         one.unobserve_all()
         one.close()
 

@@ -51,17 +51,26 @@ def test_opened_and_closed_fifty_times_nothing_is_left(make):
     def left():
         return len(ipywidgets.widgets.widget._instances)
 
+    def settled():
+        for thread in threading.enumerate():  # nglview's ends at the next look at its queue
+            if hasattr(thread, "ended"):
+                thread.join(1)
+        gc.collect()
+        return threading.active_count(), sum(issubclass(type(one), ipywidgets.Widget) for one in gc.get_objects())
+
     for _ in range(5):
         once()
-    n_widgets, n_threads, before = left(), threading.active_count(), memory()
-    for _ in range(50):
+    n_widgets, (n_threads, n_objects) = left(), settled()
+    for _ in range(25):
+        once()
+    halfway = memory()
+    for _ in range(25):
         once()
     assert left() == n_widgets
-    for thread in threading.enumerate():  # nglview's ends at the next look at its queue
-        if hasattr(thread, "ended"):
-            thread.join(1)
-    assert threading.active_count() <= n_threads
-    assert memory() - before < 40
+    now = settled()
+    assert now[0] <= n_threads
+    assert now[1] <= n_objects + 5
+    assert memory() - halfway < 30
 
 
 @pytest.mark.parametrize("make", VIEWS)

@@ -22,8 +22,9 @@ STATIC = Path(__file__).parent / "static"
 class _Foot(anywidget.AnyWidget):
     """Show code, Show parameters, Copy; and the care for the widget it stands in (see ``static/frame.js``)."""
 
-    _esm = STATIC / "frame.js"
-    _css = STATIC / "frame.css"
+    # Texts: anywidget would keep every widget whose code is a path, to tell it when the file changes.
+    _esm = (STATIC / "frame.js").read_text(encoding="utf-8")
+    _css = (STATIC / "frame.css").read_text(encoding="utf-8")
 
     name = traitlets.Unicode(help="What the widget is called by a screen reader.").tag(sync=True)
     opened = traitlets.Unicode(help="What is shown: 'code', 'parameters' or nothing.").tag(sync=True)
@@ -80,6 +81,8 @@ class Frame:
             self.foot.text = self.view.code()
         elif self.foot.opened == "parameters":
             self.foot.text = self.view.parameters_yaml()
+        else:
+            self.foot.text = ""
 
     @shows_errors
     def _on_opened(self, change: Any) -> None:

@@ -47,8 +47,10 @@ _PUBLIC = {
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generate",
     "report": "mdnb.reports",
+    "FeaturePicker": "mdnb.views",
     "StructureView": "mdnb.views",
     "TrajectoryPicker": "mdnb.views",
+    "Tuner": "mdnb.views",
 }
 _MODULES = {"figures", "scores", "targets", "errors", "features", "views"}
 
@@ -92,8 +94,10 @@ if TYPE_CHECKING:
     from mdnb.training import resume as resume
     from mdnb.trajectories import Trajectories as Trajectories
     from mdnb.tuning import tune as tune
+    from mdnb.views import FeaturePicker as FeaturePicker
     from mdnb.views import StructureView as StructureView
     from mdnb.views import TrajectoryPicker as TrajectoryPicker
+    from mdnb.views import Tuner as Tuner
 
 
 def __getattr__(name: str) -> Any:

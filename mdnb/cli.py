@@ -97,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--systems", type=int, default=5, metavar="N", help="systems of the toy part (default: 5)")
     explain.set_defaults(run=_bench_explain)
 
+    widgets = kinds.add_parser("widgets", help="time from a click to its result in JupyterLab; needs Chromium")
+    widgets.add_argument("--rounds", type=int, default=15, metavar="N", help="clicks of each kind (default: 15)")
+    widgets.set_defaults(run=_bench_widgets)
+
     cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
     cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
     cache.set_defaults(run=_cache)
@@ -183,6 +187,13 @@ def _bench_explain(options: argparse.Namespace) -> int:
     from mdnb.bench.explanations.tables import PARTS
 
     print(bench_explain(options.part or PARTS, options.systems))
+    return 0
+
+
+def _bench_widgets(options: argparse.Namespace) -> int:
+    from mdnb.bench.widgets import bench_widgets
+
+    print(bench_widgets(options.rounds))
     return 0
 
 

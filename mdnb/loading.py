@@ -119,7 +119,28 @@ def load(
     molecules = Molecules(topology, indices, make_whole)
     if indices is not None:
         topology = topology.subset(indices)
-    return Trajectories(opened, topology, indices, int(stride), time_step, molecules)
+    options = {"allow_truncated": allow_truncated, "make_whole": make_whole}
+    code = _code(files, top, selection, int(stride), time_step, options)
+    return Trajectories(opened, topology, indices, int(stride), time_step, molecules, code)
+
+
+def _code(files: Any, top: Any, selection: Any, stride: int, time_step: Any, options: dict[str, Any]) -> str:
+    """Return the call that was made, or nothing where it cannot be written."""
+    single = isinstance(files, str | os.PathLike)
+    names = [files] if single or hasattr(files, "topology") else list(files)
+    if not all(isinstance(one, str | os.PathLike) for one in (*names, *(() if top is None else (top,)))):
+        return ""
+    texts = [os.fspath(one) for one in names]
+    chosen = selection if isinstance(selection, str) else np.asarray(selection).tolist()
+    given = {
+        "top": None if top is None else os.fspath(top), "selection": chosen, "stride": stride,
+        "time_step": None if time_step is None else float(time_step), **options,
+    }  # fmt: skip
+    usual = {
+        "top": None, "selection": "all", "stride": 1, "time_step": None, "allow_truncated": False, "make_whole": True
+    }  # fmt: skip
+    more = "".join(f", {name}={value!r}" for name, value in given.items() if value != usual[name])
+    return f"mdnb.load({(texts[0] if single else texts)!r}{more})"
 
 
 def _expand(files: Any) -> list[Any]:

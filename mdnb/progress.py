@@ -1,11 +1,59 @@
-"""The one progress bar: a widget in a live notebook, text in a terminal, nothing in a report."""
+"""The one progress bar: a widget in a live notebook, text in a terminal, nothing in a report, or a watcher's."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Self
 
-__all__ = ["progress_bar"]
+__all__ = ["progress_bar", "watched"]
+
+#: Called with what is done, and how much there is in all.
+Watcher = Callable[[int, int], None]
+
+_WATCHER: ContextVar[Watcher | None] = ContextVar("mdnb_progress_watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Call `watcher` in place of drawing bars, in this thread; what it raises ends what is done.
+
+    A bar that is drawn by a background thread would land in whichever cell runs at that moment.
+    """
+    before = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(before)
+
+
+class _Watched:
+    """Stands for a bar, and tells the watcher."""
+
+    desc = ""
+
+    def __init__(self, total: int, done: int, watcher: Watcher) -> None:
+        self._total, self._done, self._watcher = total, done, watcher
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, n: int = 1) -> None:
+        self._done += n
+        self._watcher(self._done, self._total)
+
+    def set_description(self, text: str) -> None:
+        self.desc = text
+
+    set_description_str = set_postfix_str = set_description
+
+    def close(self) -> None:
+        return None
 
 
 def progress_bar(*, total: int, description: str, unit: str, initial: int = 0) -> Any:
@@ -14,6 +62,9 @@ def progress_bar(*, total: int, description: str, unit: str, initial: int = 0) -
     A bar drawn in a papermill run would stay frozen in the saved notebook, so there it is silent
     (the runner has a bar of its own).
     """
+    watcher = _WATCHER.get()
+    if watcher is not None:
+        return _Watched(total, initial, watcher)
     if os.environ.get("MDNB_REPORT"):
         from tqdm.std import tqdm
 

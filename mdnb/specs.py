@@ -40,6 +40,8 @@ class Setting:
         Empty when the setting has none.
     log : bool
         Whether a slider or a search moves on a logarithmic scale.
+    searched : bool
+        Whether `mdnb.tune` searches it. Not so where it changes what the loss means, so that losses do not compare.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Setting:
     options: tuple[Any, ...] | None = None
     unit: str = ""
     log: bool = False
+    searched: bool = True
 
     def check(self, value: Any, owner: str) -> Any:
         """Return `value` as the declared type.
@@ -91,9 +94,11 @@ def setting(
     options: tuple[Any, ...] | None = None,
     unit: str = "",
     log: bool = False,
+    searched: bool = True,
 ) -> Any:
     """Declare a field of a `Spec`; see `Setting` for the arguments."""
     extra = {"help": help, "low": low, "high": high, "options": options, "unit": unit, "log": log}
+    extra["searched"] = searched
     return field(default=default, metadata={_KEY: extra})
 
 

@@ -60,6 +60,8 @@ class Trajectories:
         Time between frames in ps, after the stride; NaN when no file and no argument says it.
     has_velocities, has_forces : bool
         Whether every file has them.
+    code : str
+        The Python expression that opens them again; empty where they, or their topology, were made in memory.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Trajectories:
         stride: int = 1,
         time_step: float | None = None,
         molecules: Molecules | None = None,
+        code: str = "",
     ) -> None:
+        self.code = code
         self._files = tuple(files)
         self._molecules = molecules
         self._whole = molecules if molecules is not None and molecules.mode else None
@@ -106,8 +110,9 @@ class Trajectories:
         if not files:
             raise DataError(f"the slice {index} holds none of the {len(self)} trajectories")
         return Trajectories(
-            files, self.topology, self._atom_indices, self._stride, self._given_time_step, self._molecules
-        )
+            files, self.topology, self._atom_indices, self._stride, self._given_time_step, self._molecules,
+            f"{self.code}[{_index(index)}]" if self.code else "",
+        )  # fmt: skip
 
     def __iter__(self) -> Iterator[Trajectories]:
         return (self[index] for index in range(len(self)))
@@ -335,6 +340,14 @@ class Trajectories:
 
     def _repr_html_(self) -> str:
         return as_html(self._headline(), self._rows(50), len(self) - 50)
+
+
+def _index(index: int | slice) -> str:
+    """Return an index as it is written between brackets."""
+    if not isinstance(index, slice):
+        return str(index)
+    ends = [("" if end is None else str(end)) for end in (index.start, index.stop)]
+    return ":".join(ends if index.step is None else [*ends, str(index.step)])
 
 
 def _of_atoms(frames: Frames, chosen: np.ndarray) -> Frames:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import optuna
@@ -20,8 +21,9 @@ from mdnb.runs import Run
 from mdnb.specs import Setting, Spec, Training, spec_class
 from mdnb.targets import make_target
 from mdnb.training import fit
+from mdnb.training.loop import Stopped
 
-__all__ = ["Study", "tune"]
+__all__ = ["Study", "searched_ranges", "tune"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,19 @@ class Study:
     spec : ModelSpec
         The best choices.
     training : Training
-    run : Run
-        The best choices, trained; its test part was never seen by the search.
+    run : Run or None
+        The best choices, trained; its test part was never seen by the search. None where the search was stopped and
+        the best trial was not one of this call; ``mdnb.fit(features, target, study.spec, study.training)`` makes it.
+    importances : dict of float
+        Share of the variance of the loss that each setting explains, largest first; empty for fewer than four
+        trials (Hutter, Hoos, Leyton-Brown, ICML 2014: functional ANOVA).
     """
 
     trials: tuple[dict[str, Any], ...]
     spec: ModelSpec
     training: Training
-    run: Run
+    run: Run | None
+    importances: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         best = self.trials[0]["validation_loss"]
@@ -52,7 +59,7 @@ class Study:
 def tune(
     features: Features,
     target: Any,
-    family: type[ModelSpec] | str,
+    family: type[ModelSpec] | ModelSpec | str,
     *,
     trials: int = 20,
     training: Training | None = None,
@@ -60,17 +67,24 @@ def tune(
     objective: Objective | str | None = None,
     search: Mapping[str, tuple[float, float]] | None = None,
     out: str | os.PathLike[str] | None = None,
+    storage: Any = None,
+    timeout: float | None = None,
+    stop: Callable[[], bool] | None = None,
+    callback: Callable[[tuple[dict[str, Any], ...]], None] | None = None,
 ) -> Study:
     """Search the settings of a family for the least validation loss, then train the best.
+
+    Several processes or machines that call it with the same `out` (on a shared disk) or `storage` search together.
 
     Parameters
     ----------
     features, target
-        As for `mdnb.fit`; the family must be one that predicts a target.
-    family : type or str
-        ``mdnb.CNN``, ``"RNN"``, ...
+        As for `mdnb.fit`; the family must be one whose validation loss tells how good it is.
+    family : type, str or ModelSpec
+        ``mdnb.CNN``, ``"RNN"``, ...; of choices such as ``mdnb.VAE(beta=1)``, those that are not searched are kept.
     trials : int
-        Number of trials in all, those of an earlier call with the same `out` included.
+        Number of trials in all, those of an earlier call with the same `out` or `storage` included, and those of
+        other processes.
     training : Training, optional
         Of every trial; its learning rate is searched too.
     window : Window, optional
@@ -82,6 +96,16 @@ def tune(
     out : path, optional
         Folder for the journal of trials; a search that was interrupted continues there, where the data,
         the target and the settings are the same.
+    storage : str or optuna storage, optional
+        Where optuna keeps the trials instead, such as ``"sqlite:///study.db"`` or a server's
+        ``"postgresql://..."``.
+    timeout : float, optional
+        Seconds after which the search ends; a trial that runs then is given up.
+    stop : function, optional
+        Asked after each batch; when it returns True the search ends, and the trial that runs is given up.
+    callback : function, optional
+        Called after each trial with all trials so far, of every process: dicts as in `Study.trials`, in the order
+        they began, with their ``state``: ``"finished"``, ``"pruned"``, ``"running"`` or ``"failed"``.
 
     Returns
     -------
@@ -90,7 +114,9 @@ def tune(
     Raises
     ------
     SpecError
-        For an unknown family or setting, fewer than one trial, or a family without a target.
+        For an unknown family or setting, fewer than one trial, or a family without a validation loss.
+    TrainingError
+        When no trial finished.
     KeyboardInterrupt
         When it is interrupted; the trials that were finished are in the folder.
 
@@ -98,65 +124,99 @@ def tune(
     ----------
     Akiba et al., Optuna (2019), https://doi.org/10.1145/3292500.3330701
     """
-    kind = spec_class(family, kind="model") if isinstance(family, str) else family
-    if not issubclass(kind, ModelSpec) or not kind.supervised:
-        raise SpecError(f"{getattr(kind, '__name__', kind)} has no validation score to search by; tune CNN or RNN")
+    given = family if isinstance(family, ModelSpec) else None
+    found: Any = spec_class(family, kind="model") if isinstance(family, str) else family
+    kind: Any = type(found) if given is not None else found
+    if not (isinstance(kind, type) and issubclass(kind, ModelSpec) and kind.validated):
+        raise SpecError(
+            f"{getattr(kind, '__name__', kind)} has no validation loss to search by; tune CNN, RNN, CNNRNN or VAE, or "
+            "compare a few trainings by eye with mdnb.Tuner"
+        )
     if trials < 1:
         raise SpecError(f"trials = {trials}: expected at least 1")
+    if timeout is not None and not timeout > 0:
+        raise SpecError(f"timeout = {timeout}: expected seconds above 0, or None for no limit")
     training = training or Training()
     bounds = dict(search or {})
     # What is chosen from a list has no bounds to narrow.
-    names = [*(one.name for one in kind.settings() if one.options is None), "learning_rate"]
+    names = [*(one.name for one in kind.settings() if one.options is None and one.searched), "learning_rate"]
     for name in bounds:
         if name not in names:
             raise unknown_name(f"setting of {kind.__name__}", name, names)
     made = None if target is None else make_target(features, target)
     labels = None if made is None else [made.name, digest(made.values)]
     what = [digest(features.values), labels, training.to_dict(), sorted(bounds.items()), window, objective]
+    start: ModelSpec = kind() if given is None else given
+    what.append([(one.name, getattr(start, one.name)) for one in kind.settings() if not one.searched])
     key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
-    study = _study(kind, training, out, key)
+    study = _study(kind, storage, out, key)
+    ends = None if timeout is None else monotonic() + timeout
+
+    def over() -> bool:
+        return (stop is not None and stop()) or (ends is not None and monotonic() >= ends)
+
+    best: tuple[int, Run] | None = None
+    ended = False
     with progress_bar(total=trials, description=f"tune {kind.__name__}", unit="trial") as bar:
-        done = len(_finished(study))
-        bar.update(done)
-        for _ in range(done, trials):
+        shown = 0
+        while not ended:
+            done = len(_done(study))
+            bar.update(min(done, trials) - shown)
+            shown = min(done, trials)
+            if callback is not None:
+                callback(_rows(study))
+            if done >= trials or over():
+                ended = done < trials
+                break
             trial = study.ask()
-            spec, settings = _suggest(kind, training, trial, bounds)
+            # Drawn by its number, so that a search that continues, or is shared, draws what one alone would.
+            study.sampler = optuna.samplers.TPESampler(seed=training.seed + trial.number)
+            spec, settings = _suggest(start, training, trial, bounds)
             try:
-                run = fit(features, made, spec, settings, window=window, objective=objective, callback=_pruner(trial))
+                run = fit(
+                    features, made, spec, settings, window=window, objective=objective, callback=_pruner(trial),
+                    stop=over,
+                )  # fmt: skip
                 if run.provenance.get("interrupted"):
                     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                    raise KeyboardInterrupt
-                study.tell(trial, min(row["validation_loss"] for row in run.history))
+                    if not over():
+                        raise KeyboardInterrupt
+                    continue
+                loss = min(row["validation_loss"] for row in run.history)
+                study.tell(trial, loss)
+                if study.best_trial.number == trial.number:
+                    best = (trial.number, run)
+            except Stopped:  # before the end of its first epoch
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
             except (optuna.TrialPruned, TrainingError):
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            bar.update()
     finished = sorted(_finished(study), key=_loss)
     if not finished:
+        if ended:
+            raise TrainingError("the search was ended before its first trial was finished; give it more time")
         raise TrainingError(f"none of the {trials} trials finished: each loss was not a number; narrow search=")
     rows = tuple({"trial": one.number, **one.params, "validation_loss": one.value} for one in finished)
-    spec, settings = _suggest(kind, training, optuna.trial.FixedTrial(rows[0]), bounds)
-    run = fit(features, made, spec, settings, window=window, objective=objective)
-    return Study(rows, spec, settings, run)
+    spec, settings = _suggest(start, training, optuna.trial.FixedTrial(rows[0]), bounds)
+    chosen = best[1] if best is not None and best[0] == finished[0].number else None
+    if chosen is None and not ended:
+        chosen = fit(features, made, spec, settings, window=window, objective=objective, stop=stop)
+    return Study(rows, spec, settings, chosen, _importances(study))
 
 
-def _study(kind: type[Spec], training: Training, out: str | os.PathLike[str] | None, key: str) -> optuna.Study:
+def _study(kind: type[Spec], storage: Any, out: str | os.PathLike[str] | None, key: str) -> optuna.Study:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = None
-    if out is not None:
+    if out is not None and storage is None:
         Path(out).mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(Path(out) / "journal.log")))
-    study = optuna.create_study(
+    return optuna.create_study(
         storage=storage,
         study_name=f"{kind.__name__}-{key}",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         load_if_exists=True,
     )
-    # A search that continues must not draw again what it has drawn before.
-    study.sampler = optuna.samplers.TPESampler(seed=training.seed + len(study.get_trials(deepcopy=False)))
-    return study
 
 
 def _loss(trial: optuna.trial.FrozenTrial) -> float:
@@ -167,13 +227,62 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
 
 
+def _done(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that count: those that finished, and those that were given up as bad."""
+    states = optuna.trial.TrialState
+    return study.get_trials(deepcopy=False, states=[states.COMPLETE, states.PRUNED])
+
+
+_STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "RUNNING": "running", "FAIL": "failed", "WAITING": "waiting"}
+
+
+def _rows(study: optuna.Study) -> tuple[dict[str, Any], ...]:
+    """Return every trial so far; of one that did not finish, the loss of its last epoch."""
+    return tuple(
+        {
+            "trial": one.number,
+            **one.params,
+            "validation_loss": one.value if one.state.name == "COMPLETE" else _last(one),
+            "state": _STATES[one.state.name],
+        }
+        for one in study.get_trials(deepcopy=False)
+    )
+
+
+def _last(trial: optuna.trial.FrozenTrial) -> float | None:
+    return trial.intermediate_values[max(trial.intermediate_values)] if trial.intermediate_values else None
+
+
+def _importances(study: optuna.Study) -> dict[str, float]:
+    """Return the share of each setting in the variance of the loss; empty where there is too little to say."""
+    finished = _finished(study)
+    if len(finished) < 4 or len({one.value for one in finished}) < 2:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in found.items()}
+
+
 def _suggest(
-    kind: type[ModelSpec], training: Training, trial: Any, bounds: Mapping[str, tuple[float, float]]
+    start: ModelSpec | type[ModelSpec], training: Training, trial: Any, bounds: Mapping[str, tuple[float, float]]
 ) -> tuple[ModelSpec, Training]:
-    values = {one.name: _suggest_one(one, trial, bounds.get(one.name)) for one in kind.settings()}
-    low, high = bounds.get("learning_rate", (2e-4, 2e-2))
+    """Return what a trial draws; settings that are not searched stay as in `start`."""
+    values = {one.name: _suggest_one(one, trial, bounds.get(one.name)) for one in start.settings() if one.searched}
+    low, high = bounds.get("learning_rate", _RATES)
     rate = trial.suggest_float("learning_rate", low, high, log=True)
-    return kind(**values), replace(training, learning_rate=rate)
+    return replace(start() if isinstance(start, type) else start, **values), replace(training, learning_rate=rate)
+
+
+#: Of the learning rate, unless narrower ones are asked for.
+_RATES = (2e-4, 2e-2)
+
+
+def searched_ranges(
+    kind: type[ModelSpec], bounds: Mapping[str, tuple[float, float]] | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return between which numbers a search of a family draws each setting; `bounds` are narrower ones."""
+    numbers = [one for one in kind.settings() if one.searched and one.options is None and one.type is not bool]
+    return {**{one.name: _near(one) for one in numbers}, "learning_rate": _RATES, **(bounds or {})}
 
 
 def _suggest_one(setting: Setting, trial: Any, bounds: tuple[float, float] | None) -> Any:

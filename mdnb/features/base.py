@@ -63,6 +63,8 @@ class Features:
         What was asked for.
     source : Trajectories
         Where the frames were read.
+    code : str
+        The Python expression that computes them again from ``trajectories``; empty where it cannot be written.
     """
 
     values: np.ndarray
@@ -72,6 +74,7 @@ class Features:
     axes: tuple[str, ...]
     featurizers: tuple[str, ...]
     source: Trajectories = field(repr=False)
+    code: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         n_numbers = sum(columns_of(part) for part in self.parts)
@@ -136,7 +139,8 @@ class Features:
         if not mask.any():
             raise DataError(f"there are no frames of the trajectories {list(chosen)}")
         values: Any = tuple(part[mask] for part in self.parts)
-        return replace(self, values=values, trajectory=self.trajectory[mask], time=self.time[mask])
+        code = f"{self.code}.of_trajectories({[int(one) for one in chosen]})" if self.code else ""
+        return replace(self, values=values, trajectory=self.trajectory[mask], time=self.time[mask], code=code)
 
     def _headline(self) -> str:
         size = sum(part.nbytes for part in self.parts) / 1e6

@@ -103,7 +103,13 @@ class Distances(Featurizer):
 
 
 class CADistances(Distances):
-    """Distances in nm between the C-alpha atoms of residues at least `min_residues` apart."""
+    """Distances in nm between the C-alpha atoms of residues at least `min_residues` apart.
+
+    Parameters
+    ----------
+    min_residues : int
+        Leave out pairs of one chain that are fewer residues apart.
+    """
 
     name = "ca-distances"
     needed = "it needs at least two residues with a CA atom, two or more apart (for small molecules: 'distances')"

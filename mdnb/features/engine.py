@@ -19,6 +19,7 @@ from mdnb.features.parts import refuse_too_large
 from mdnb.features.passes import announce_compilation, in_order, n_workers
 from mdnb.features.store import FeatureStore, cache_folder
 from mdnb.features.work import Block, Work, Writing
+from mdnb.features.writing import features_code
 from mdnb.loading import load
 from mdnb.progress import progress_bar
 from mdnb.trajectories import Trajectories
@@ -103,6 +104,7 @@ def featurize(
         axes=alone.axes if alone else ("feature",),
         featurizers=tuple(maker.name or type(maker).__name__ for maker in makers),
         source=trajectories,
+        code=features_code(asked),
     )
 
 

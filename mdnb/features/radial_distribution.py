@@ -30,6 +30,7 @@ class RadialDistribution(Featurizer):
     r_min, r_max : float
         Where the bins begin and end, in nm; at most half the shortest way through the box.
     n_bins : int
+        Bins of equal width between them.
 
     Raises
     ------

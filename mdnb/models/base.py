@@ -147,6 +147,8 @@ class ModelSpec(Spec):
     supervised: ClassVar[bool] = True
     #: Frames in a sample, unless a window says otherwise.
     window: ClassVar[int] = 1
+    #: Whether the loss of held-out samples tells how good a model is.
+    validated: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, task: Task) -> Model:

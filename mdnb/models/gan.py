@@ -23,6 +23,7 @@ class GAN(ModelSpec):
     """Choices of a generative adversarial network."""
 
     supervised: ClassVar[bool] = False
+    validated: ClassVar[bool] = False
 
     latent: int = setting(32, "dimensions of the generator's noise", low=1, high=512, log=True)
     hidden: int = setting(128, "units of each hidden layer", low=8, high=2048, log=True)

@@ -30,9 +30,11 @@ class VAE(ModelSpec):
     layers: int = setting(2, "hidden layers of encoder and decoder", low=1, high=6)
     encoder: str = setting("mlp", "layers that read a frame: fully connected, or convolutions (for maps and grids)",
                            options=("mlp", "convolutions"))  # fmt: skip
-    beta: float = setting(0.5, "weight of the Kullback-Leibler term", low=0.0, high=100.0)
-    warmup: float = setting(0.3, "share of training over which beta rises from 0", low=0.0, high=1.0)
-    components: int = setting(30, "Gaussians of the density fitted on the latents", low=1, high=500, log=True)
+    beta: float = setting(0.5, "weight of the Kullback-Leibler term", low=0.0, high=100.0, searched=False)
+    warmup: float = setting(0.3, "share of training over which beta rises from 0", low=0.0, high=1.0, searched=False)
+    components: int = setting(
+        30, "Gaussians of the density fitted on the latents", low=1, high=500, log=True, searched=False
+    )
 
     def build(self, task: Task) -> Model:
         """Return the network."""

@@ -47,7 +47,9 @@ def example(name: str = "alanine-dipeptide") -> Trajectories:
     folder = _folder(name)
     files = sorted(folder.glob("*.h5md"))
     trust(files)
-    return load(files, top=folder / f"{name}.pdb")
+    opened = load(files, top=folder / f"{name}.pdb")
+    opened.code = f"mdnb.example({name!r})"
+    return opened
 
 
 def example_record(name: str = "alanine-dipeptide") -> dict[str, Any]:

@@ -28,7 +28,7 @@ from mdnb.training.state import State, copy_weights
 from mdnb.training.threads import choose_threads, torch_threads
 from mdnb.training.workers import Workers, workers
 
-__all__ = ["fit", "resume"]
+__all__ = ["carry_out", "fit", "resume"]
 
 
 def fit(
@@ -88,7 +88,7 @@ def fit(
     if out is not None:
         TrainingFolder(out)
         check_folder(Path(out).resolve())
-    return _carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
+    return carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
 
 
 def resume(
@@ -114,7 +114,7 @@ def resume(
     """
     training = TrainingFolder(folder)
     if training.unfinished:
-        return _carry_out(Plan.load(training.path), folder, callback, stop)
+        return carry_out(Plan.load(training.path), folder, callback, stop)
     try:
         return Run.load(folder)
     except DataError as error:
@@ -123,12 +123,13 @@ def resume(
         raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out") from error
 
 
-def _carry_out(
+def carry_out(
     plan: Plan,
     out: str | os.PathLike[str] | None,
     callback: Callback | None,
     stop: Callable[[], bool] | None,
 ) -> Run:
+    """Train what was prepared; see `fit` for the arguments and what is raised."""
     folder = None if out is None else TrainingFolder(out)
     with workers() as together:
         with folder.locked() if folder is not None and together.rank == 0 else nullcontext():

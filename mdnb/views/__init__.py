@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["StructureView", "TrajectoryPicker"]
+__all__ = ["FeaturePicker", "StructureView", "TrajectoryPicker", "Tuner"]
 
 if TYPE_CHECKING:
+    from mdnb.views.feature_picker import FeaturePicker as FeaturePicker
     from mdnb.views.structure_view import StructureView as StructureView
     from mdnb.views.trajectory_picker import TrajectoryPicker as TrajectoryPicker
+    from mdnb.views.tuner import Tuner as Tuner
 
-_HOME = {"StructureView": "structure_view", "TrajectoryPicker": "trajectory_picker"}
+_HOME = {
+    "FeaturePicker": "feature_picker",
+    "StructureView": "structure_view",
+    "TrajectoryPicker": "trajectory_picker",
+    "Tuner": "tuner",
+}
 
 
 def __getattr__(name: str) -> Any:

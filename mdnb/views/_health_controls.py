@@ -15,7 +15,7 @@ from mdnb.health import Finding
 
 __all__ = ["FrameCheck", "findings_html"]
 
-_COLOURS = {"error": "#b3261e", "warning": "#8a5a00", "note": "inherit"}
+_COLOURS = {"error": "var(--mdnb-error,#b3261e)", "warning": "var(--mdnb-warning,#8a5a00)", "note": "inherit"}
 
 
 def findings_html(rows: Sequence[tuple[str, Sequence[Finding]]]) -> str:
@@ -79,6 +79,10 @@ class FrameCheck:
         self._stop.set()
         self.result.value = ""
         self.box.layout.display = "none" if self._picker.value is None else "flex"
+
+    def close(self) -> None:
+        """End a check that runs."""
+        self._stop.set()
 
     def _on_click(self, button: Any) -> None:
         if self.thread is not None and self.thread.is_alive():

@@ -12,9 +12,10 @@ from mdnb.errors import MdnbError
 
 __all__ = ["is_report", "message_html", "mime_bundle", "shows_errors"]
 
+#: Border, ground and text; the variables are set by the dark theme (``static/frame.css``).
 _STYLES = {
-    "error": "border-left:4px solid #b3261e;background:#fdecea;color:#5f1410",
-    "info": "border-left:4px solid #1f5f99;background:#eaf2fa;color:#12324f",
+    "error": ("#b3261e", "#fdecea", "#5f1410"),
+    "info": ("#1f5f99", "#eaf2fa", "#12324f"),
 }
 
 
@@ -28,7 +29,14 @@ def message_html(text: str, kind: str = "error") -> str:
     if not text:
         return ""
     role = "alert" if kind == "error" else "status"
-    style = f"{_STYLES[kind]};padding:6px 10px;margin:4px 0;line-height:1.4;white-space:pre-wrap;overflow-wrap:anywhere"
+    border, ground, ink = (
+        f"var(--mdnb-{kind}-{part},{value})"
+        for part, value in zip(("border", "ground", "ink"), _STYLES[kind], strict=True)
+    )
+    style = (
+        f"border-left:4px solid {border};background:{ground};color:{ink};padding:6px 10px;margin:4px 0;line-height:1.4;"
+        "white-space:pre-wrap;overflow-wrap:anywhere"
+    )
     return f'<div role="{role}" class="mdnb-{kind}" style="{style}">{escape(text)}</div>'
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sys
 import types
+from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 __all__ = ["frontend_version", "new_view"]
@@ -40,10 +42,39 @@ def _import(version: str | None) -> Any:
     return nglview
 
 
+@cache
+def _ending_thread() -> Any:
+    """Return nglview's class of threads that send calls to the browser, which run for ever, with an end (`ended`)."""
+    from nglview.remote_thread import RemoteCallThread
+
+    class EndingThread(RemoteCallThread):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            self.ended = Event()
+
+        def run(self) -> None:
+            # nglview makes two of them for each view and forgets the first.
+            while not self.ended.is_set() and self.view._remote_call_thread is self:
+                if not self.q:
+                    self.ended.wait(self.timeout)
+                    continue
+                callback = self.q.pop(0)
+                callback(self.view)
+                if callback._method_name in self.registered_funcs:
+                    self.view._wait_until_finished()
+
+    return EndingThread
+
+
 def new_view() -> Any:
     """Return an empty `nglview.NGLWidget` that renders with the installed JavaScript."""
     version = frontend_version()
     module = _import(version)
     # Also right when the user imported nglview first, unpinned.
     versions = {} if version is None else {"_view_module_version": version, "_model_module_version": version}
-    return module.NGLWidget(**versions)
+    theirs = module.widget.RemoteCallThread
+    module.widget.RemoteCallThread = _ending_thread()
+    try:
+        return module.NGLWidget(**versions)
+    finally:
+        module.widget.RemoteCallThread = theirs

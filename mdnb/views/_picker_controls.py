@@ -10,6 +10,7 @@ import ipywidgets
 import mdnb
 from mdnb.errors import MdnbError
 from mdnb.sources import EXAMPLES
+from mdnb.views._frame import Frame
 from mdnb.views._health_controls import FrameCheck, findings_html
 from mdnb.views._live import message_html, shows_errors
 
@@ -26,7 +27,7 @@ def _wide(**options: Any) -> ipywidgets.Layout:
     return ipywidgets.Layout(width="560px", max_width="100%", **options)
 
 
-class PickerControls:
+class PickerControls(Frame):
     """The widget of a `TrajectoryPicker`.
 
     Parameters
@@ -35,6 +36,7 @@ class PickerControls:
     """
 
     def __init__(self, picker: Any) -> None:
+        super().__init__(picker, "Pick trajectories", "mdnb-trajectory-picker")
         self.picker = picker
         self._parts: list[str] = []
         self._filling = False
@@ -60,22 +62,18 @@ class PickerControls:
         self.selection = ipywidgets.Text(description="Atoms", value=start["selection"], **wide)
         self.count = ipywidgets.HTML(layout=_wide())
         self.open_files = ipywidgets.Button(description="Open files", button_style="primary")
-        self.message = ipywidgets.HTML(layout=_wide())
         self.summary = ipywidgets.HTML()
         self.check = FrameCheck(picker, self.show_error)
         self.preview = ipywidgets.VBox([])
-        self.show_code = ipywidgets.ToggleButton(description="Show code", tooltip="The Python that opens the same")
-        self.code = ipywidgets.Textarea(description="Python", disabled=True, rows=4, style=_STYLE, layout=_wide())
         self.example_part = ipywidgets.VBox([self.example, self.open_example])
         self.folder_part = ipywidgets.VBox([
             self.where, self.filter, self.files, self.found, self.health, self.top, self.stride, self.selection,
             self.count, self.open_files,
         ])  # fmt: skip
-        self.box = ipywidgets.VBox([
+        self.compose([
             self.source, self.example_part, self.folder_part, self.message, self.summary, self.check.box, self.preview,
-            self.show_code, self.code,
         ])  # fmt: skip
-        self.box.add_class("mdnb-trajectory-picker")
+        self.on_close(self._leave)
         self.source.observe(self._on_source, "value")
         self.where.observe(self._on_where, "value")
         self.filter.observe(self._on_filter, "value")
@@ -84,7 +82,6 @@ class PickerControls:
         self.selection.observe(self._on_selection, "value")
         self.open_example.on_click(self._on_open_example)
         self.open_files.on_click(self._on_open_files)
-        self.show_code.observe(self._on_code, "value")
         picker.observe(self._on_value, "value")
         if picker._call is not None and picker._call[0] == "load":
             self.source.value = _FOLDER
@@ -92,13 +89,13 @@ class PickerControls:
             self.example.value = picker._call[1][""]
         self._on_source(None)
         self._fill_folder()
-        self._on_code(None)
         if picker.value is not None:
             self._on_value(None)
 
-    def show_error(self, text: str) -> None:
-        """Show what went wrong; an empty text takes it away."""
-        self.message.value = message_html(text)
+    def _leave(self) -> None:
+        self.picker.unobserve(self._on_value, "value")
+        self.check.close()
+        self.preview.children = ()  # the picker's own view, which it closes itself
 
     @shows_errors
     def _on_source(self, change: Any) -> None:
@@ -233,11 +230,5 @@ class PickerControls:
         preview = self.picker.preview
         self.check.reset()
         self.preview.children = () if value is None or preview is None else (preview.widget,)
-        self.code.value = self.picker.code()
         self.show_error("")
-
-    @shows_errors
-    def _on_code(self, change: Any) -> None:
-        self.code.value = self.picker.code()
-        self.code.layout.display = "flex" if self.show_code.value else "none"
-        self.show_code.description = "Hide code" if self.show_code.value else "Show code"
+        self.refresh()

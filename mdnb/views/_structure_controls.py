@@ -10,7 +10,8 @@ import numpy as np
 
 from mdnb.pictures import Drawing
 from mdnb.pictures.html import colour_bar_html
-from mdnb.views._live import message_html, shows_errors
+from mdnb.views._frame import Frame
+from mdnb.views._live import shows_errors
 from mdnb.views._nglview import new_view
 
 __all__ = ["StructureControls"]
@@ -18,7 +19,7 @@ __all__ = ["StructureControls"]
 _LARGEST_FACTOR = 99.0  # what a PDB column holds
 
 
-class StructureControls:
+class StructureControls(Frame):
     """The widget of a `StructureView`.
 
     Parameters
@@ -27,7 +28,7 @@ class StructureControls:
     """
 
     def __init__(self, view: Any) -> None:
-        self.view = view
+        super().__init__(view, "Structure", "mdnb-structure-view")
         self._setting = False
         self.canvas = new_view()
         self.canvas.layout.width = f"{view.width}px"
@@ -42,7 +43,6 @@ class StructureControls:
         self.play = ipywidgets.Play(min=0, max=0, interval=120, tooltip="Play the frames")
         self.count = ipywidgets.HTML()
         self.note = ipywidgets.HTML()
-        self.message = ipywidgets.HTML()
         self.frame_row = ipywidgets.HBox(
             [self.play, self.slider, self.number, self.count], layout=ipywidgets.Layout(align_items="center")
         )
@@ -51,16 +51,14 @@ class StructureControls:
             control.observe(self._on_control, "value")
         view.observe(self._on_value, "value")
         self.canvas.observe(self._on_loaded, "loaded")
-        self.box = ipywidgets.VBox(
-            [self.canvas, self.frame_row, self.note, self.message],
-            layout=ipywidgets.Layout(width=f"{view.width + 20}px", max_width="100%"),
-        )
-        self.box.add_class("mdnb-structure-view")
+        self.compose([self.canvas, self.frame_row, self.note])
+        self.box.layout.width, self.box.layout.max_width = f"{view.width + 20}px", "100%"
+        self.on_theme(self._on_dark)
+        self.on_close(lambda: view.unobserve(self._on_value, "value"))
         self.load()
 
-    def show_error(self, text: str) -> None:
-        """Show what went wrong under the structure; an empty text takes it away."""
-        self.message.value = message_html(text)
+    def _on_dark(self, dark: bool) -> None:
+        self.canvas.background = "#111111" if dark else "white"
 
     @shows_errors
     def load(self) -> None:
@@ -124,6 +122,7 @@ class StructureControls:
             self._setting = False
         self._send()
         self.show_error("")
+        self.refresh()
 
     @shows_errors
     def _on_loaded(self, change: Any) -> None:

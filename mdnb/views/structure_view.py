@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from traitlets import HasTraits, Int, TraitError, validate
+from traitlets import Int, TraitError, validate
 
 from mdnb.errors import DataError
 from mdnb.pictures import Drawing, drawing, face_on, structure_html, structure_png
-from mdnb.views._live import is_report, mime_bundle
+from mdnb.views._live import is_report
+from mdnb.views._source import name_of, trajectories_lines
+from mdnb.views._view import View, call_text
 
 __all__ = ["StructureView"]
 
@@ -19,7 +21,7 @@ _STATIC_FRAMES = 20
 _STATIC_NUMBERS = 400_000  # coordinates in one page: about 3 MB
 
 
-class StructureView(HasTraits):
+class StructureView(View):
     """Show structures, painted by a value per atom where one is given.
 
     Parameters
@@ -66,7 +68,6 @@ class StructureView(HasTraits):
     ) -> None:
         self.width, self.height = width, height
         self._lock = threading.RLock()
-        self._controls: Any = None
         self._n_frames = 0
         super().__init__()
         self.show(structures, values, frame=frame, limit=limit, unit=unit, caption=caption)
@@ -91,9 +92,9 @@ class StructureView(HasTraits):
         first = face_on(_frames(structures, [frame]))
         picture = drawing(first, values, limit=limit, unit=unit)
         with self._lock:
-            self.structures, self.values = structures, picture.values
+            self.structures, self.values, self._given = structures, picture.values, values
             self.caption, self.unit, self._limit = caption, unit, limit
-            self._n_frames, self._first, self._picture = n_frames, first, picture
+            self._n_frames, self._first, self._drawing = n_frames, first, picture
             self.value = frame
             if self._controls is not None:
                 self._controls.load()
@@ -106,7 +107,7 @@ class StructureView(HasTraits):
     @property
     def picture(self) -> Drawing:
         """The first structure shown, with its colours and scale."""
-        return self._picture
+        return self._drawing
 
     @validate("value")
     def _check_value(self, proposal: Any) -> int:
@@ -123,14 +124,33 @@ class StructureView(HasTraits):
                 now = now[:].superpose(self._first, atom_indices=heavy)
             return np.ascontiguousarray(now.xyz[0] * 10, np.float32)
 
-    @property
-    def widget(self) -> Any:
-        """The live widget, made when it is first asked for."""
-        if self._controls is None:
-            from mdnb.views._structure_controls import StructureControls
+    def code(self) -> str:
+        """Return the Python that shows the same; values per atom are taken from the notebook's variable."""
+        lines = ["import mdnb", ""]
+        if getattr(self.structures, "code", ""):
+            lines += trajectories_lines(self.structures)
+            name = "trajectories"
+        else:
+            name = name_of(self.structures, "structures")
+        values = [] if self.values is None else [name_of(self._given, "values")]
+        return "\n".join([*lines, call_text("mdnb.StructureView", name, *values, **self._options())])
 
-            self._controls = StructureControls(self)
-        return self._controls.box
+    def parameters(self) -> dict[str, Any]:
+        """Return what is not the default, with the frame shown."""
+        return {"frame": self.value, **self._options()}
+
+    def _options(self) -> dict[str, Any]:
+        given = {
+            "frame": self.value, "limit": self._limit, "unit": self.unit, "caption": self.caption,
+            "width": self.width, "height": self.height,
+        }  # fmt: skip
+        usual = {"frame": 0, "limit": None, "unit": "", "caption": "", "width": 640, "height": 400}
+        return {name: value for name, value in given.items() if value != usual[name]}
+
+    def _make_controls(self) -> Any:
+        from mdnb.views._structure_controls import StructureControls
+
+        return StructureControls(self)
 
     def static_html(self) -> str:
         """Return the structure as HTML for a report: at most 20 frames, evenly chosen, the present one among them."""
@@ -145,26 +165,20 @@ class StructureView(HasTraits):
         return structure_html(picture, caption=caption, names=names, start=start, height=self.height)
 
     def _static_frames(self) -> Sequence[int]:
-        most = max(1, min(_STATIC_FRAMES, _STATIC_NUMBERS // (3 * self._picture.n_atoms)))
+        most = max(1, min(_STATIC_FRAMES, _STATIC_NUMBERS // (3 * self._drawing.n_atoms)))
         if self._n_frames <= most:
             return range(self._n_frames)
         spread = np.linspace(0, self._n_frames - 1, most - 1).round().astype(int).tolist() if most > 1 else []
         return sorted({self.value, *spread})
 
     def __repr__(self) -> str:
-        return f"StructureView of {self._n_frames:,} frames, frame {self.value}. {self._picture.describe()}"
+        return f"StructureView of {self._n_frames:,} frames, frame {self.value}. {self._drawing.describe()}"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        picture = self._picture
+    def _picture(self) -> tuple[bytes | None, str]:
+        picture = self._drawing
         if self.value != 0 or is_report():
             picture = drawing(_frames(self.structures, [self.value]), self.values, limit=self._limit, unit=self.unit)
-        return mime_bundle(
-            None if is_report() else self.widget,
-            text=repr(self),
-            html=self.static_html(),
-            png=structure_png(picture),
-            alt=picture.describe(),
-        )
+        return structure_png(picture), picture.describe()
 
 
 def _n_frames(structures: Any) -> int:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import HasTraits
 
 import mdnb
 from mdnb.errors import DataError
 from mdnb.health import Health
 from mdnb.pictures import structure_png
 from mdnb.sources.folders import Folder
-from mdnb.views._live import is_report, mime_bundle
+from mdnb.views._view import View
 from mdnb.views.structure_view import StructureView
 
 __all__ = ["TrajectoryPicker"]
 
 
-class TrajectoryPicker(HasTraits):
+class TrajectoryPicker(View):
     """Choose trajectories by clicking; a script or papermill chooses them with the arguments.
 
     Parameters
@@ -65,7 +63,6 @@ class TrajectoryPicker(HasTraits):
         self.folder = Folder(root)
         self.preview: StructureView | None = None
         self.health: Health | None = None
-        self._controls: Any = None
         self._call: tuple[str, dict[str, Any]] | None = None
         self.start = {"top": top, "selection": selection, "stride": stride, "time_step": time_step}
         chosen = [files] if isinstance(files, (str, os.PathLike)) else list(files)
@@ -135,14 +132,27 @@ class TrajectoryPicker(HasTraits):
         shown = ", ".join(f"{key}={value!r}" if key else repr(value) for key, value in arguments.items())
         return f"import mdnb\n\ntrajectories = mdnb.{function}({shown})"
 
-    @property
-    def widget(self) -> Any:
-        """The live widget, made when it is first asked for."""
-        if self._controls is None:
-            from mdnb.views._picker_controls import PickerControls
+    def parameters(self) -> dict[str, Any]:
+        """Return what is picked as the parameters of the notebooks that come with mdnb."""
+        if self._call is None:
+            return {}
+        function, arguments = self._call
+        chosen = arguments[""]
+        if function == "example":
+            return {"example": chosen}
+        files = chosen if isinstance(chosen, str) else ",".join(chosen)
+        return {"files": files, **{name: value for name, value in arguments.items() if name}}
 
-            self._controls = PickerControls(self)
-        return self._controls.box
+    def _make_controls(self) -> Any:
+        from mdnb.views._picker_controls import PickerControls
+
+        return PickerControls(self)
+
+    def close(self) -> None:
+        """Take the live widget and its preview away; what is picked stays."""
+        super().close()
+        if self.preview is not None:
+            self.preview.close()
 
     def static_html(self) -> str:
         """Return what is picked as HTML for a report."""
@@ -152,19 +162,14 @@ class TrajectoryPicker(HasTraits):
             )
         return (
             f"{self.value._repr_html_()}{'' if self.health is None else self.health._repr_html_()}"
-            f"<details><summary>Python</summary><pre>{escape(self.code())}</pre></details>"
+            f"{self._settings_html()}"
             f"{self.preview.static_html()}"
         )
 
     def __repr__(self) -> str:
         return f"TrajectoryPicker under {str(self.folder.root)!r}: {self.value!r}"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        preview = self.preview
-        return mime_bundle(
-            None if is_report() else self.widget,
-            text=repr(self),
-            html=self.static_html(),
-            png=None if preview is None else structure_png(preview.picture),
-            alt="" if preview is None else preview.picture.describe(),
-        )
+    def _picture(self) -> tuple[bytes | None, str]:
+        if self.preview is None:
+            return None, ""
+        return structure_png(self.preview.picture), self.preview.picture.describe()

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mdnb.bench.browser import FLAGS, chromium_path, jupyterlab
+
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,9 +31,8 @@ def unavailable(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("MDNB_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if not path or not Path(path).is_file():
+    path = chromium_path()
+    if path is None:
         unavailable("no Chromium was found: install it, or name it in MDNB_CHROMIUM")
     try:
         from playwright.sync_api import sync_playwright
@@ -116,50 +104,6 @@ def drawn(image: np.ndarray) -> bool:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    (folder / "work").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
-    }
-    environment.pop("MDNB_REPORT", None)
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser", "--ip=127.0.0.1",
-        f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=",
-        f"--ServerApp.root_dir={folder / 'work'}",
-    ]  # fmt: skip
-    log = (folder / "lab.log").open("w")
-    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        end = time.monotonic() + 120
-        while not _answers(f"{url}/api"):
-            assert server.poll() is None, (folder / "lab.log").read_text()
-            assert time.monotonic() < end, "JupyterLab did not start in 120 s"
-        yield {"url": url, "folder": folder / "work"}
-    finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-        log.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+def lab() -> Iterator[dict[str, Any]]:
+    with jupyterlab() as (url, folder):
+        yield {"url": url, "folder": folder}

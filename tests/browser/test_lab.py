@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
+
+from mdnb.bench.browser import open_notebook as opened
 
 from .conftest import SCREENSHOTS, drawn, pixels, poll
 
@@ -18,16 +19,7 @@ CELLS = [
 
 
 def open_notebook(page: Any, lab: dict[str, Any], name: str, cells: list[str]) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, lab["folder"] / name)
-    page.goto(f"{lab['url']}/lab/tree/{name}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    wait_idle(page)
-
-
-def wait_idle(page: Any) -> None:
-    page.wait_for_function("() => /\\| Idle/.test(document.querySelector('#jp-main-statusbar')?.textContent || '')")
+    opened(page, lab["url"], lab["folder"], name, cells)
 
 
 def command(page: Any, name: str) -> None:
@@ -87,8 +79,8 @@ def test_pick_an_example_and_look_at_it(notebook: Any) -> None:
     canvas = picker.locator("canvas").first
     canvas.scroll_into_view_if_needed()
     poll("the molecule in the preview", lambda: drawn(pixels(canvas)), page)
-    picker.get_by_role("button", name="Show code").click()
-    assert "mdnb.example('alanine-dipeptide')" in picker.get_by_label("Python", exact=True).input_value()
+    picker.get_by_role("button", name="Show code").last.click()  # the preview has one of its own
+    picker.locator("pre", has_text="mdnb.example('alanine-dipeptide')").last.wait_for()
     shoot(picker, "picker")
     no_trouble(page)
 

@@ -1,0 +1,296 @@
+"""The live half of `FeaturePicker`: the table of features, the settings and the preview of one, and Compute."""
+
+from __future__ import annotations
+
+from html import escape
+from math import prod
+from threading import RLock
+from time import monotonic
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from mdnb.errors import MdnbError
+from mdnb.features.survey import Option, Preview, options_of
+from mdnb.views._frame import Frame
+from mdnb.views._job import Job
+from mdnb.views._live import message_html, shows_errors
+from mdnb.views._parts import CheckTable, SettingsForm
+from mdnb.views.feature_picker import size_text
+
+__all__ = ["FeatureControls"]
+
+_EVERY = 0.2
+_COLUMNS = [
+    {"key": "name", "label": "feature"},
+    {"key": "shape", "label": "a frame", "right": True, "title": "numbers of one frame, or the shape of its array"},
+    {"key": "memory", "label": "memory", "right": True, "title": "of all frames, in single precision"},
+    {"key": "about", "label": "what it is, or why not"},
+]
+_SHOWN = 8  # columns in the preview
+
+
+class FeatureControls(Frame):
+    """The widget of a `FeaturePicker`."""
+
+    def __init__(self, picker: Any) -> None:
+        super().__init__(picker, "Pick features", "mdnb-feature-picker")
+        self.picker = picker
+        self._lock, self._shown, self._filling, self._closed = RLock(), 0.0, False, False
+        self.table = CheckTable(
+            caption="Features", columns=_COLUMNS, check_label="compute", select_label="look at",
+            checked=list(picker.chosen),
+        )  # fmt: skip
+        self.heading = ipywidgets.HTML()
+        self.form = SettingsForm()
+        self.preview = ipywidgets.HTML()
+        self.total = ipywidgets.HTML()
+        self.button = ipywidgets.Button(
+            description="Compute", tooltip="Compute what is ticked, of every frame", button_style="primary",
+            layout=ipywidgets.Layout(width="100px"),
+        )  # fmt: skip
+        self.halt = ipywidgets.Button(
+            description="Stop", tooltip="Stop computing", button_style="danger", disabled=True,
+            layout=ipywidgets.Layout(width="80px"),
+        )  # fmt: skip
+        self.cache = ipywidgets.Checkbox(
+            description="keep on disk", value=bool(picker.cache), indent=False,
+            tooltip="Memory-mapped, and taken from there when the same is asked again",
+            layout=ipywidgets.Layout(width="130px"),
+        )  # fmt: skip
+        self.bar = ipywidgets.IntProgress(
+            min=0, max=1000, description="Frames", layout=ipywidgets.Layout(width="300px"),
+            style={"description_width": "50px", "bar_color": "#0072B2"},
+        )  # fmt: skip
+        self.status = ipywidgets.HTML()
+        line = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        self.compose([
+            self.table, self.heading, self.form, self.preview, self.total,
+            ipywidgets.HBox([self.button, self.halt, self.cache, self.bar, self.status], layout=line), self.message,
+        ])  # fmt: skip
+        self.table.observe(self._on_checked, "checked")
+        self.table.observe(self._on_selected, "selected")
+        self.form.observe(self._on_form, "values")
+        self.button.on_click(self._on_compute)
+        self.halt.on_click(self._on_halt)
+        self.cache.observe(self._on_cache, "value")
+        picker._listener = self._on_change
+        picker.observe(self._on_value, "value")
+        self.on_close(self._leave)
+        # Naming the columns of a large system takes a while: the rows come as they are known.
+        self.survey = Job(self._survey, "mdnb-survey", lambda: None)
+        self._rows: dict[str, dict[str, Any]] = {}
+        self.survey.start()
+        self._draw()
+
+    def _leave(self) -> None:
+        self._closed = True
+        self.survey.stop()
+        self.survey.wait(10)
+        self.picker._listener = None
+        self.picker.unobserve(self._on_value, "value")
+
+    # --- the table -------------------------------------------------------------------------------------------------
+
+    def _survey(self, job: Job) -> None:
+        for name in self.picker.names():
+            if job.stopped():
+                return
+            self._show_row(name)
+
+    @shows_errors
+    def _show_row(self, name: str) -> None:
+        found = self.picker.offer(name)
+        shape = " x ".join(map(str, found.shape))
+        self._rows[name] = {
+            "key": name, "label": name, "reason": found.reason,
+            "cells": {
+                "name": name, "shape": f"{prod(found.shape):,}" if len(found.shape) == 1 else shape,
+                "memory": "" if found.reason else size_text(found.n_bytes), "about": found.reason or found.about,
+            },
+        }  # fmt: skip
+        with self._lock:
+            rows = [self._rows[one] for one in self.picker.names() if one in self._rows]
+            # Those that apply come first; the order within stays.
+            self.table.rows = sorted(rows, key=lambda row: bool(row["reason"]))
+
+    @shows_errors
+    def _on_checked(self, change: Any) -> None:
+        self.picker.choose(change["new"])
+        self.show_error(self.picker.problem())
+        self._draw()
+
+    @shows_errors
+    def _on_selected(self, change: Any) -> None:
+        name = change["new"]
+        options = options_of(name)
+        given = self.picker.settings.get(name, {})
+        self._filling = True
+        try:
+            self.form.values = {one.name: _shown(one, given.get(one.name, one.default)) for one in options}
+            self.form.problems = {}
+            self.form.fields = [_field(one, name) for one in options]
+        finally:
+            self._filling = False
+        self._draw_preview(name)
+
+    @shows_errors
+    def _on_form(self, change: Any) -> None:
+        name = self.table.selected
+        if self._filling or not name:
+            return
+        settings, problems = {}, {}
+        for one in options_of(name):
+            try:
+                value = _read(one, change["new"][one.name])
+            except ValueError as error:
+                problems[one.name] = str(error)
+                continue
+            if value != one.default or one.name in self.picker.settings.get(name, {}):
+                settings[one.name] = value
+        self.form.problems = problems
+        if problems:
+            return
+        self.picker.set(name, **settings)
+        self._show_row(name)
+        self._draw_preview(name)
+        self.show_error(self.picker.problem())
+        self._draw()
+
+    def _draw_preview(self, name: str) -> None:
+        self.heading.value = f"<div class='mdnb-heading'>{escape(name)}</div>"
+        found = self.picker.offer(name)
+        if found.maker is None:
+            self.preview.value = message_html(f"{name} does not apply: {found.reason}", "info")
+            return
+        try:
+            shown: Preview = self.picker.preview(name)
+        except MdnbError as error:
+            self.preview.value = message_html(str(error))
+            return
+        self.preview.value = _preview_html(found.columns, shown, self.picker.trajectories.n_frames)
+
+    # --- compute ---------------------------------------------------------------------------------------------------
+
+    @shows_errors
+    def _on_compute(self, button: Any) -> None:
+        self.show_error("")
+        if not self.picker.chosen:
+            self.show_error("nothing is chosen: tick a feature in the table first")
+            return
+        self.picker.start()
+
+    @shows_errors
+    def _on_halt(self, button: Any) -> None:
+        self.picker.stop()
+
+    @shows_errors
+    def _on_cache(self, change: Any) -> None:
+        self.picker.cache = change["new"]
+        self.refresh()
+
+    @shows_errors
+    def _on_value(self, change: Any) -> None:
+        self._draw()
+
+    @shows_errors
+    def _on_change(self, at_once: bool) -> None:
+        if self._closed or (not at_once and monotonic() - self._shown < _EVERY):
+            return
+        with self._lock:
+            self._shown = monotonic()
+            self._draw()
+
+    def _draw(self) -> None:
+        picker = self.picker
+        running = picker.running
+        self.button.disabled, self.halt.disabled, self.table.disabled = running, not running, running
+        n_columns, n_bytes = picker.size()
+        words = "nothing is ticked yet"
+        if picker.chosen:
+            words = (
+                f"{n_columns:,} columns of {picker.trajectories.n_frames:,} frames: {size_text(n_bytes)} "
+                f"{'on disk' if picker.cache else 'of memory'}"
+            )
+        self.total.value = f"<div class='mdnb-heading' role='status'>{escape(words)}</div>"
+        done, total = picker.done
+        self.bar.value = round(1000 * done / total) if total else 0
+        told = ""
+        if running:
+            told = f"{done:,} of {total:,} frames"
+        elif picker.value is not None:
+            told = f"computed: picker.value holds {len(picker.value):,} frames x {len(picker.value.columns):,} columns"
+        self.status.value = f"<div class='mdnb-status' role='status'>{escape(told)}</div>"
+        if picker.error:
+            self.show_error(picker.error)
+        self.refresh()
+
+
+def _field(option: Option, group: str) -> dict[str, Any]:
+    kind = "text" if option.kind == "words" else option.kind
+    more = {"words": " Separated by commas.", "text": " Leave it empty for the default." if option.optional else ""}
+    return {
+        "name": option.name, "label": option.name.replace("_", " "), "kind": kind, "low": None, "high": None,
+        "log": False, "options": [], "unit": "", "help": option.help + more.get(option.kind, ""), "slider": False,
+        "group": f"Settings of {group}",
+    }  # fmt: skip
+
+
+def _shown(option: Option, value: Any) -> Any:
+    if option.kind == "words":
+        return ", ".join(value or ())
+    return "" if value is None else value
+
+
+def _read(option: Option, value: Any) -> Any:
+    if option.kind == "words":
+        return tuple(word.strip() for word in str(value).split(",") if word.strip())
+    if option.kind == "text":
+        return None if option.optional and not str(value).strip() else str(value)
+    if option.kind == "bool":
+        return bool(value)
+    if isinstance(value, str) or (option.kind == "int" and value != int(value)):
+        raise ValueError(f"{value!r} is not a {'whole number' if option.kind == 'int' else 'number'}")
+    return int(value) if option.kind == "int" else float(value)
+
+
+def _preview_html(columns: Any, shown: Preview, n_frames: int) -> str:
+    """Return the first columns with their unit, range and course over the first frames."""
+    values = shown.values
+    rows = ""
+    cell = "padding:2px 12px 2px 0;text-align:left"
+    right = "padding:2px 12px 2px 0;text-align:right;font-variant-numeric:tabular-nums"
+    for number, column in enumerate(columns[:_SHOWN]):
+        own = values[:, number]
+        rows += (
+            f"<tr><td style='{cell}'>{escape(column.name)}</td><td style='{cell}'>{escape(column.unit) or '1'}</td>"
+            f"<td style='{right}'>{own.mean():.3g}</td><td style='{right}'>{own.min():.3g}</td>"
+            f"<td style='{right}'>{own.max():.3g}</td><td>{_course(own)}</td></tr>"
+        )
+    more = f"<div class='mdnb-quiet'>and {len(columns) - _SHOWN:,} more columns</div>" if len(columns) > _SHOWN else ""
+    head = "".join(
+        f"<th style='{style}'>{words}</th>"
+        for words, style in (("column", cell), ("unit", cell), ("mean", right), ("least", right), ("largest", right),
+                             ("over the frames", cell))
+    )  # fmt: skip
+    about = f"first {len(values)} frames; all {n_frames:,} take about {_seconds(shown.seconds)}"
+    return f"<div class='mdnb-quiet'>{about}</div><table><tr>{head}</tr>{rows}</table>{more}"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 1:
+        return "a second or less"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _course(values: np.ndarray, width: int = 120, height: int = 20) -> str:
+    """Return a line of the values as an SVG."""
+    low, high = float(values.min()), float(values.max())
+    x = np.linspace(2, width - 2, len(values))
+    y = height - 3 - (values - low) / ((high - low) or 1.0) * (height - 6)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    return (
+        f"<svg width='{width}' height='{height}' role='img' aria-label='from {low:.3g} to {high:.3g}'>"
+        f"<polyline points='{points}' fill='none' stroke='#0072B2' stroke-width='1.3'/></svg>"
+    )

@@ -1,0 +1,123 @@
+"""What all widgets share: nothing is left of those that were closed, code that runs, YAML that is YAML."""
+
+import gc
+import math
+import threading
+
+import ipywidgets
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from learning_fixtures import FAST, features
+
+import mdnb
+from mdnb.views._view import call_text, parameters_yaml
+
+
+def tuner():
+    return mdnb.Tuner(features(), "basin", mdnb.CNN(channels=4), training=mdnb.Training(epochs=1, **FAST))
+
+
+def feature_picker():
+    return mdnb.FeaturePicker(mdnb.example("alanine-dipeptide")[0], ["torsions"])
+
+
+def structure_view():
+    return mdnb.StructureView(mdnb.example("alanine-dipeptide"))
+
+
+def trajectory_picker():
+    return mdnb.TrajectoryPicker(example="alanine-dipeptide")
+
+
+VIEWS = [tuner, feature_picker, structure_view, trajectory_picker]
+
+
+def memory() -> float:
+    psutil = pytest.importorskip("psutil", reason="psutil measures the memory")
+    gc.collect()
+    return psutil.Process().memory_info().rss / 1e6
+
+
+@pytest.mark.parametrize("make", VIEWS)
+def test_opened_and_closed_fifty_times_nothing_is_left(make):
+    def once():
+        view = make()
+        assert view._repr_mimebundle_()
+        view.close()
+        assert view._controls is None
+
+    def left():
+        return len(ipywidgets.widgets.widget._instances)
+
+    def settled():
+        for thread in threading.enumerate():  # nglview's ends at the next look at its queue
+            if hasattr(thread, "ended"):
+                thread.join(1)
+        gc.collect()
+        return threading.active_count(), sum(issubclass(type(one), ipywidgets.Widget) for one in gc.get_objects())
+
+    for _ in range(5):
+        once()
+    n_widgets, (n_threads, n_objects) = left(), settled()
+    for _ in range(25):
+        once()
+    halfway = memory()
+    for _ in range(25):
+        once()
+    assert left() == n_widgets
+    now = settled()
+    assert now[0] <= n_threads
+    assert now[1] <= n_objects + 5
+    assert memory() - halfway < 30
+
+
+@pytest.mark.parametrize("make", VIEWS)
+def test_a_closed_widget_can_be_opened_again(make):
+    view = make()
+    first = view.widget
+    view.close()
+    assert view.widget is not first
+    view.close()
+
+
+@pytest.mark.parametrize("make", VIEWS)
+def test_code_runs_as_it_is_and_parameters_are_yaml(make):
+    view = make()
+    names = {}
+    exec(view.code(), names)  # noqa: S102 - the code shown to the user is what is tested
+    assert yaml.safe_load(view.parameters_yaml() or "{}") == view.parameters()
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{3,8}_", fullmatch=True), values, max_size=3))
+def test_any_parameters_are_yaml(parameters):
+    found = yaml.safe_load(parameters_yaml(parameters) or "{}")
+    assert found == parameters or any(
+        isinstance(one, float) and math.isclose(one, found[name]) for name, one in parameters.items()
+    )
+
+
+def test_long_calls_are_written_over_several_lines():
+    assert call_text("f", "a", b=1) == "f(a, b=1)"
+    long = call_text("mdnb.fit", "features", "x" * 100, seed=3)
+    assert long.splitlines()[1] == "    features,"
+
+
+def test_code_of_trajectories_and_features():
+    whole = mdnb.example("chignolin")
+    assert whole.code == "mdnb.example('chignolin')"
+    assert whole[1:3].code == "mdnb.example('chignolin')[1:3]"
+    assert whole[0].code == "mdnb.example('chignolin')[0]"
+    assert mdnb.load(whole.frames([0, 1])).code == ""
+    made = mdnb.featurize(whole[0], mdnb.features.Contacts(cutoff=0.5))
+    assert made.code == "mdnb.featurize(trajectories, mdnb.features.Contacts(cutoff=0.5))"
+    assert made.of_trajectories([0]).code.endswith(".of_trajectories([0])")

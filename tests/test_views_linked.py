@@ -226,7 +226,7 @@ def test_the_explanation_is_chosen_and_reproduced(explanations, trajectories):
     ):
         with pytest.raises(TraitError, match=sentence):
             view.value = value
-    with pytest.raises(DataError, match="expected what mdnb.explain returns"):
+    with pytest.raises(DataError, match=r"expected what mdnb\.explain returns"):
         mdnb.ExplanationView([1])
     view.close()
 
@@ -319,7 +319,7 @@ def test_only_those_that_fail_play(generator, trajectories):
     np.testing.assert_array_equal(view.structure.chosen, np.flatnonzero(~made.valid))
     view.frame = 7
     assert "fails clashes" in view.describe()
-    with pytest.raises(TraitError, match="expected what mdnb.generate returns"):
+    with pytest.raises(TraitError, match=r"expected what mdnb\.generate returns"):
         view.value = 3
     with pytest.raises(SpecError, match="a CNN generates nothing"):
         mdnb.GenerationView(mdnb.fit(mdnb.featurize(trajectories[:1], "torsions"), "basin", mdnb.CNN(),
@@ -357,7 +357,9 @@ def test_the_most_similar_structure_and_both_beside_each_other(trajectories):
 def test_what_came_is_measured_as_the_target_was(trajectories):
     features = mdnb.featurize(trajectories, "internal-coordinates")
     wanted = mdnb.targets.make_target(features, "end-to-end-distance").values
-    np.testing.assert_allclose(measured(trajectories.frames([5, 99]), "end-to-end-distance"), wanted[[5, 99]], atol=1e-6)
+    np.testing.assert_allclose(
+        measured(trajectories.frames([5, 99]), "end-to-end-distance"), wanted[[5, 99]], atol=1e-6
+    )
 
 
 # --- all three ------------------------------------------------------------------------------------------------------
@@ -417,7 +419,7 @@ def test_opened_and_closed_fifty_times_nothing_is_left(view):
     assert len(known) <= before
     assert {name: len(found) for name, found in shown._trait_notifiers.items()} == observers
     for thread in threading.enumerate():  # nglview's ends at the next look at its queue
-        if "Thread" in type(thread).__name__ and hasattr(thread, "ended"):
+        if hasattr(thread, "ended") and thread.ended.is_set():
             thread.join(10)
     assert threading.active_count() <= threads
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from functools import cache
 from html import escape, unescape
 from typing import Any
 
@@ -82,7 +83,17 @@ def still_png(figure: go.Figure, *, width: int = 0, dpi: int = 110) -> bytes:
 def plain(text: str) -> str:
     """Return a text of plotly without its markup, and without what matplotlib would take for mathematics."""
     words = unescape(re.sub(r"<[^>]*>", " ", text.replace("<br>", "\n")))
-    return words.replace("$", r"\$")
+    font = _font()
+    shown = "".join(one if one == "\n" or font.get_char_index(ord(one)) else "\N{WHITE SQUARE}" for one in words)
+    return shown.replace("$", r"\$")
+
+
+@cache
+def _font() -> Any:
+    """Return matplotlib's own font, to know which letters it has; it warns of every other."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return get_font(findfont("DejaVu Sans"))
 
 
 def _draw(trace: Any, axes: Any, drawn: Any, figure: go.Figure) -> None:

@@ -113,10 +113,9 @@ class GenerationControls(Frame):
             self.figure.layout.width = 500
             self.follow_theme(self.figure)
             self.stage = Stage(self, self.view.structure)
-            self.pictures.children = (self.figure, self.stage.box)
+            self.pictures.children = (self.figure, ipywidgets.VBox([self.which, self.stage.box]))
             save = ipywidgets.HBox([self.file, self.only, self.save], layout=ipywidgets.Layout(**_ROW))
             self.after.children = (self.table, save)
-            self.stage.box.children = (self.which, *self.stage.box.children)
             return
         with self.figure.batch_update():
             for now, then in zip(self.figure.data, new.data, strict=True):

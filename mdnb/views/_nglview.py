@@ -53,7 +53,8 @@ def _ending_thread() -> Any:
             self.ended = Event()
 
         def run(self) -> None:
-            while not self.ended.is_set():
+            # nglview makes two of them for each view and forgets the first.
+            while not self.ended.is_set() and self.view._remote_call_thread is self:
                 if not self.q:
                     self.ended.wait(self.timeout)
                     continue

@@ -112,6 +112,22 @@ run = mdnb.fit(features, "folded", mdnb.CNN(), mdnb.Training(epochs=2, seed=0))
 explanations = [mdnb.explain(run, features, n=40, output=name) for name in run.target.classes]"""
 
 
+def click_an_atom(page: Any, canvas: Any, residue: Any) -> bool:
+    """Click on one of the coloured pixels, and return whether a residue is chosen soon; the molecule may still turn."""
+    image, box = pixels(canvas), canvas.bounding_box()
+    coloured = np.argwhere(np.ptp(image, axis=2) > 60)
+    if not len(coloured):
+        return False
+    down, across = coloured[np.random.default_rng(len(coloured)).integers(len(coloured))].tolist()
+    page.mouse.move(box["x"] + across, box["y"] + down, steps=3)
+    page.mouse.click(box["x"] + across, box["y"] + down)
+    for _ in range(60):
+        if residue.input_value() != "(none)":
+            return True
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => done()))")
+    return False
+
+
 def test_a_residue_is_clicked_in_the_plot_and_in_the_structure(page: Any, lab: dict[str, Any]) -> None:
     cells = [EXPLAIN, "view = mdnb.ExplanationView(explanations, trajectories)\nview"]
     open_notebook(page, lab, "explanation.ipynb", cells)
@@ -142,13 +158,7 @@ def test_a_residue_is_clicked_in_the_plot_and_in_the_structure(page: Any, lab: d
     # An atom of the structure: its residue is chosen in the plots.
     view.get_by_label("Residue", exact=True).select_option("(none)")
     poll("no residue", lambda: ask(page, "print(view.value['residue'])") == "None", page)
-    box = canvas.bounding_box()
-    hits = np.argwhere(np.abs(pixels(canvas) - 255).sum(2) > 200)
-    for down, across in hits[np.linspace(0, len(hits) - 1, 9).astype(int)][1:-1].tolist():
-        page.mouse.move(box["x"] + across, box["y"] + down)
-        page.mouse.click(box["x"] + across, box["y"] + down)
-        if ask(page, "print(view.value['residue'])") != "None":
-            break
+    poll("an atom that is clicked on", lambda: click_an_atom(page, canvas, residue), page)
     chosen = ask(page, "print(view.value['residue'])")
     assert chosen in ask(page, "print(view.residues)")
     assert residue.input_value() == chosen

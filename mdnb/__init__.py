@@ -46,8 +46,13 @@ _PUBLIC = {
     "export": "mdnb.exports",
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generate",
+    "landscape": "mdnb.landscapes",
+    "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
     "FeaturePicker": "mdnb.views",
+    "ExplanationView": "mdnb.views",
+    "GenerationView": "mdnb.views",
+    "Explorer": "mdnb.views",
     "StructureView": "mdnb.views",
     "TrajectoryPicker": "mdnb.views",
     "Tuner": "mdnb.views",
@@ -73,6 +78,8 @@ if TYPE_CHECKING:
     from mdnb.kinetics import lag_scan as lag_scan
     from mdnb.kinetics import metastable_states as metastable_states
     from mdnb.kinetics import timescales as timescales
+    from mdnb.landscapes import Landscape as Landscape
+    from mdnb.landscapes import landscape as landscape
     from mdnb.loading import load as load
     from mdnb.models.cnn import CNN as CNN
     from mdnb.models.cnnrnn import CNNRNN as CNNRNN
@@ -94,7 +101,10 @@ if TYPE_CHECKING:
     from mdnb.training import resume as resume
     from mdnb.trajectories import Trajectories as Trajectories
     from mdnb.tuning import tune as tune
+    from mdnb.views import ExplanationView as ExplanationView
+    from mdnb.views import Explorer as Explorer
     from mdnb.views import FeaturePicker as FeaturePicker
+    from mdnb.views import GenerationView as GenerationView
     from mdnb.views import StructureView as StructureView
     from mdnb.views import TrajectoryPicker as TrajectoryPicker
     from mdnb.views import Tuner as Tuner

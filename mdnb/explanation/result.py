@@ -206,6 +206,15 @@ class Explanation:
         by_frame = self.values.reshape(len(self.values), -1, len(self.columns)).sum(2)
         return np.asarray(np.abs(by_frame).mean(0))
 
+    def in_window(self, sample: int) -> np.ndarray:
+        """Return the signed attribution of each residue at each frame of one sample's window, (window, n_residues)."""
+        values = self.values[sample].reshape(-1, len(self.columns))
+        shares = np.zeros((len(self.columns), self.topology.n_residues))
+        for number, column in enumerate(self.columns):
+            for atom in column.atom_indices:
+                shares[number, self.topology.atom(atom).residue.index] += 1 / len(column.atom_indices)
+        return np.asarray(values @ shares)
+
     def contact_map(self, sample: int | None = None) -> np.ndarray:
         """Return the attribution of each pair of residues, (n_residues, n_residues); NaN where no column is of it.
 
@@ -282,6 +291,11 @@ class Explanation:
             How many of the most important groups are named.
         """
         return in_words(self, by, most)
+
+    @property
+    def checked(self) -> Faithfulness | None:
+        """What `faithfulness` found last; None before."""
+        return list(self._checked.values())[-1] if self._checked else None
 
     # --- out of here --------------------------------------------------------------------------------------------------
 
@@ -361,6 +375,6 @@ class Explanation:
             f"  most important: {shown}",
             *(f"  note: {note}" for note in self.notes),
         ]
-        checked = list(self._checked.values())
-        lines += [f"  {line}" for line in checked[-1].verdict()] if checked else ["  not checked yet: .faithfulness()"]
+        checked = self.checked
+        lines += [f"  {line}" for line in checked.verdict()] if checked else ["  not checked yet: .faithfulness()"]
         return "\n".join(lines)

@@ -1,5 +1,7 @@
 """Results drawn as plotly figures; nothing is computed here that a result object does not offer."""
 
+from mdnb.figures.attributions import attributions_figure
+from mdnb.figures.ensembles import ensemble_figure
 from mdnb.figures.explanations import contact_map_figure, explanation_figure, window_figure
 from mdnb.figures.generation import checks_figure, ramachandran_figure
 from mdnb.figures.kinetics import (
@@ -9,17 +11,21 @@ from mdnb.figures.kinetics import (
     modes_figure,
     timescales_figure,
 )
+from mdnb.figures.landscapes import landscape_figure
 from mdnb.figures.learning import confusion_figure, learning_figure, scores_figure
 from mdnb.figures.traces import free_energy_figure, trace_figure
 
 __all__ = [
+    "attributions_figure",
     "chapman_kolmogorov_figure",
     "checks_figure",
     "confusion_figure",
     "contact_map_figure",
+    "ensemble_figure",
     "explanation_figure",
     "free_energy_figure",
     "lag_scan_figure",
+    "landscape_figure",
     "learning_figure",
     "mode_trace_figure",
     "modes_figure",

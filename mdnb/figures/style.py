@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
 import plotly.graph_objects as go
 
-__all__ = ["COLORS", "finish", "text_of"]
+__all__ = ["COLORS", "finish", "gaps", "text_of"]
 
 #: Okabe and Ito's colours, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -28,3 +29,10 @@ def finish(figure: go.Figure, title: str, height: int = 380) -> go.Figure:
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
     )
     return figure
+
+
+def gaps(values: np.ndarray) -> np.ndarray:
+    """Return values with None where there is no number: NaN in a map is no JSON, of which a live figure warns."""
+    result = np.asarray(values).astype(object)
+    result[~np.isfinite(values)] = None
+    return result

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mdnb.errors import SpecError, unknown_name
+from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.models.gan import GANModel
 from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 
-__all__ = ["read_condition"]
+__all__ = ["asked_range", "read_condition"]
 
 
 def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -71,6 +71,34 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
         )
     scaled = np.broadcast_to((values - target.mean) / target.scale, n)
     return torch.from_numpy(scaled.astype(np.float32)), notes
+
+
+def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
+    """Return what can be asked for: both ends of the training data in the target's unit, the classes, or None.
+
+    Parameters
+    ----------
+    run : Run
+        Of a VAE or a GAN.
+
+    Raises
+    ------
+    DataError
+        When it is no run.
+    SpecError
+        For a family that generates nothing.
+    """
+    if not isinstance(run, Run):
+        raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
+    if not isinstance(run.model, VAEModel | GANModel):
+        raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
+    if run.target is None:
+        return None
+    if run.target.classes:
+        return run.target.classes
+    known = run.model.condition.known
+    low, high = (float(known[end]) * run.target.scale + run.target.mean for end in (0, -1))
+    return low, high
 
 
 def _plain(name: object) -> str:

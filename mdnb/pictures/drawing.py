@@ -120,12 +120,13 @@ def drawing(
 
 
 def face_on(structures: Any, frame: int = 0) -> Any:
-    """Return a copy turned so that one frame shows its two longest axes to the viewer, centred."""
+    """Return a copy turned so that one frame shows its two longest axes to the viewer, centred, its first atom left."""
     positions = structures.xyz[frame].astype(float)
     centre = positions.mean(axis=0)
     _, _, axes = np.linalg.svd(positions - centre, full_matrices=False)
     turned = structures[:]
     if len(axes) == 3:
+        axes[0] *= -1 if (positions[0] - centre) @ axes[0] > 0 else 1
         axes[2] *= np.sign(np.linalg.det(axes)) or 1.0  # a turn, not a mirror image
         turned.xyz = (structures.xyz - centre) @ axes.T
     return turned

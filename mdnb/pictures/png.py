@@ -82,6 +82,7 @@ def _flat(positions: NDArray[np.floating], used: NDArray[np.int64]) -> NDArray[n
     _, _, axes = np.linalg.svd(centred[used], full_matrices=False)
     if len(axes) < 3:
         return centred
+    axes[0] *= -1 if centred[0] @ axes[0] > 0 else 1  # the first atom left, as in `face_on`
     axes[2] *= np.sign(np.linalg.det(axes)) or 1.0  # a turn, not a mirror image
     return np.asarray(centred @ axes.T)
 

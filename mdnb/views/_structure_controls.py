@@ -16,6 +16,7 @@ from mdnb.views._nglview import new_view
 
 __all__ = ["StructureControls"]
 
+_HIGHLIGHT = "mdnb-highlight"
 _LARGEST_FACTOR = 99.0  # what a PDB column holds
 
 
@@ -50,11 +51,14 @@ class StructureControls(Frame):
         for control in (self.number, self.slider, self.play):
             control.observe(self._on_control, "value")
         view.observe(self._on_value, "value")
+        view.observe(self._on_residue, "residue")
+        self.canvas.observe(self._on_picked, "picked")
         self.canvas.observe(self._on_loaded, "loaded")
         self.compose([self.canvas, self.frame_row, self.note])
         self.box.layout.width, self.box.layout.max_width = f"{view.width + 20}px", "100%"
         self.on_theme(self._on_dark)
         self.on_close(lambda: view.unobserve(self._on_value, "value"))
+        self.on_close(lambda: view.unobserve(self._on_residue, "residue"))
         self.load()
 
     def _on_dark(self, dark: bool) -> None:
@@ -69,22 +73,41 @@ class StructureControls(Frame):
         self.canvas.add_structure(_structure(picture, self.view._first), default_representation=False)
         self._paint(picture)
         self.canvas.center()
-        last = self.view.n_frames - 1
-        self._setting = True
-        try:
-            for control in (self.number, self.slider, self.play):
-                control.value = 0  # before the bounds shrink, so that none is refused
-                control.max = last
-                control.value = self.view.value
-        finally:
-            self._setting = False
-        self.frame_row.layout.display = "flex" if last else "none"
-        self.count.value = f"<span style='white-space:nowrap'>0 to {last:,}</span>"
+        self.fill_frames()
+        self._highlight()
         bar = "" if picture.scale is None else colour_bar_html(picture.scale)
         caption = f"<div>{escape(self.view.caption)}</div>" if self.view.caption else ""
         words = f"<div style='font-size:0.85em;line-height:1.35;opacity:0.75'>{escape(picture.describe())}</div>"
         self.note.value = bar + caption + words
         self.show_error("")
+
+    def fill_frames(self) -> None:
+        """Let slider and player run through the frames that are chosen, or through all."""
+        chosen, last = self.view.chosen, self.view.n_frames - 1
+        self._setting = True
+        try:
+            for control, most in ((self.number, last), *((c, len(self._run) - 1) for c in (self.slider, self.play))):
+                control.value = 0  # before the bounds shrink, so that none is refused
+                control.max = most
+            self._set_frame()
+        finally:
+            self._setting = False
+        self.frame_row.layout.display = "flex" if last else "none"
+        what = f"0 to {last:,}" if chosen is None else f"{len(chosen):,} of {last + 1:,}"
+        self.count.value = f"<span style='white-space:nowrap'>{what}</span>"
+
+    @property
+    def _run(self) -> Any:
+        """The frames that slider and player run through."""
+        return range(self.view.n_frames) if self.view.chosen is None else self.view.chosen
+
+    def _set_frame(self) -> None:
+        """Put the controls where the view is."""
+        frame = self.view.value
+        self.number.value = frame
+        place = frame if self.view.chosen is None else int(np.searchsorted(self.view.chosen, frame))
+        for control in (self.slider, self.play):
+            control.value = min(place, control.max)
 
     def _paint(self, picture: Drawing) -> None:
         if picture.scale is None:
@@ -110,14 +133,14 @@ class StructureControls(Frame):
     @shows_errors
     def _on_control(self, change: Any) -> None:
         if not self._setting:
-            self.view.value = int(change["new"])
+            new = int(change["new"])
+            self.view.value = new if change["owner"] is self.number else int(self._run[new])
 
     @shows_errors
     def _on_value(self, change: Any) -> None:
         self._setting = True
         try:
-            for control in (self.number, self.slider, self.play):
-                control.value = change["new"]
+            self._set_frame()
         finally:
             self._setting = False
         self._send()
@@ -128,6 +151,28 @@ class StructureControls(Frame):
     def _on_loaded(self, change: Any) -> None:
         if change["new"] and self.view.n_frames > 1:
             self._send()
+
+    @shows_errors
+    def _on_picked(self, change: Any) -> None:
+        """Take the residue of the atom clicked on; a click on it again takes the highlight away."""
+        atom = change["new"].get("atom1", {}).get("index")
+        if atom is not None and 0 <= int(atom) < self.view.picture.n_atoms:
+            residue = self.view.picture.topology.atom(int(atom)).residue.index
+            self.view.residue = None if residue == self.view.residue else residue
+
+    @shows_errors
+    def _on_residue(self, change: Any) -> None:
+        self.canvas._remove_representations_by_name(_HIGHLIGHT)
+        self._highlight()
+
+    def _highlight(self) -> None:
+        """Draw a shell around the residue that is highlighted."""
+        if self.view.residue is None:
+            return
+        atoms = [atom.index for atom in self.view.picture.topology.residue(self.view.residue).atoms]
+        self.canvas.add_representation(
+            "spacefill", atoms, name=_HIGHLIGHT, color="#E69F00", opacity=0.35, radius_scale=0.9, depth_write=False
+        )
 
     def _send(self) -> None:
         self.canvas.set_coordinates({0: self.view.coordinates(self.view.value)})

@@ -45,6 +45,10 @@ class StructureView(View):
     ----------
     value : int
         The frame shown; set it to show another.
+    residue : int or None
+        Number of the residue that is highlighted: the one clicked on, or set to show one.
+    chosen : (n_chosen,) int array or None
+        The frames that `play` runs through; None for all.
 
     Raises
     ------
@@ -53,6 +57,7 @@ class StructureView(View):
     """
 
     value = Int(0, help="The frame shown.")
+    residue = Int(None, allow_none=True, help="The residue highlighted, or None.")
 
     def __init__(
         self,
@@ -69,6 +74,8 @@ class StructureView(View):
         self.width, self.height = width, height
         self._lock = threading.RLock()
         self._n_frames = 0
+        self._first: Any = None  # the frame that the others are superposed on
+        self.chosen: np.ndarray | None = None
         super().__init__()
         self.show(structures, values, frame=frame, limit=limit, unit=unit, caption=caption)
 
@@ -81,23 +88,53 @@ class StructureView(View):
         limit: float | None = None,
         unit: str = "",
         caption: str = "",
+        keep: bool = False,
     ) -> None:
-        """Show other structures in the same view; parameters and errors as for the class."""
+        """Show other structures in the same view; parameters and errors as for the class.
+
+        With `keep`, the same molecule in another frame or other colours, it is seen as it was turned.
+        """
         n_frames = _n_frames(structures)
         if isinstance(frame, bool) or not isinstance(frame, int | np.integer):
             raise DataError(f"frame = {frame!r}: expected the number of a frame, 0 to {n_frames - 1}")
         frame = int(frame)
         if not 0 <= frame < n_frames:
             raise DataError(f"no frame {frame}: there are {n_frames} (0 to {n_frames - 1}); give one of those")
-        first = face_on(_frames(structures, [frame]))
+        first = _frames(structures, [frame])
+        keep = keep and self._first is not None and first.n_atoms == self._first.n_atoms
+        first = first[:].superpose(self._first) if keep else face_on(first)
         picture = drawing(first, values, limit=limit, unit=unit)
         with self._lock:
             self.structures, self.values, self._given = structures, picture.values, values
             self.caption, self.unit, self._limit = caption, unit, limit
             self._n_frames, self._first, self._drawing = n_frames, first, picture
+            self.chosen = None
             self.value = frame
+            if self.residue is not None and self.residue >= first.n_residues:
+                self.residue = None
             if self._controls is not None:
                 self._controls.load()
+
+    def play(self, frames: Sequence[int] | np.ndarray | None = None) -> None:
+        """Let the slider run through some frames only, all when left out; the first is shown unless one is already.
+
+        Raises
+        ------
+        DataError
+            For a frame that is not there.
+        """
+        chosen = None if frames is None or not len(frames) else np.unique(np.asarray(frames, int))
+        if chosen is not None and not 0 <= chosen[0] <= chosen[-1] < self._n_frames:
+            raise DataError(
+                f"no frame {chosen[0] if chosen[0] < 0 else chosen[-1]}: there are {self._n_frames} "
+                f"(0 to {self._n_frames - 1})"
+            )
+        with self._lock:
+            self.chosen = chosen
+            if self._controls is not None:
+                self._controls.fill_frames()
+            if chosen is not None and not np.isin(self.value, chosen):
+                self.value = int(chosen[0])
 
     @property
     def n_frames(self) -> int:
@@ -114,6 +151,13 @@ class StructureView(View):
         if not 0 <= proposal["value"] < self._n_frames:
             raise TraitError(f"no frame {proposal['value']}: there are {self._n_frames} (0 to {self._n_frames - 1})")
         return int(proposal["value"])
+
+    @validate("residue")
+    def _check_residue(self, proposal: Any) -> int | None:
+        n_residues = self._drawing.topology.n_residues
+        if proposal["value"] is not None and not 0 <= proposal["value"] < n_residues:
+            raise TraitError(f"no residue {proposal['value']}: there are {n_residues} (0 to {n_residues - 1})")
+        return None if proposal["value"] is None else int(proposal["value"])
 
     def coordinates(self, frame: int) -> np.ndarray:
         """Return one frame's positions in Angstrom, superposed on the frame shown first; shape (n_atoms, 3)."""

@@ -1,0 +1,191 @@
+"""The live half of `Explorer`: one plotly figure and one structure."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import plotly.graph_objects as go
+
+from mdnb.figures.landscapes import DENSITY, LINES, MARKED, POINTS, TRACES, landscape_figure, mark_chosen, mark_frame
+from mdnb.views._frame import Frame
+from mdnb.views._live import shows_errors
+from mdnb.views._stage import Stage
+
+__all__ = ["ExplorerControls"]
+
+_NONE = "(none)"
+_STYLE = {"description_width": "initial"}
+
+
+class ExplorerControls(Frame):
+    """The widget of an `Explorer`.
+
+    Parameters
+    ----------
+    view : Explorer
+    """
+
+    def __init__(self, view: Any) -> None:
+        super().__init__(view, "Explorer", "mdnb-explorer")
+        self._filling = False
+        self.figure = go.FigureWidget(self._drawn())
+        self.figure.layout.width = 500
+        self.follow_theme(self.figure)
+        wide = ipywidgets.Layout(width="190px")
+        names = list(view.quantities.names)
+        text = {"continuous_update": False, "style": _STYLE, "layout": wide}
+        self.x = ipywidgets.Combobox(description="x", options=names[:500], **text)
+        self.y = ipywidgets.Combobox(description="y", options=names[:500], **text)
+        colours = [_NONE, "time", "trajectory", *names[:500]]
+        self.colour = ipywidgets.Combobox(description="Colour", options=colours, **text)
+        self.temperature = ipywidgets.BoundedFloatText(
+            description="Temperature (K, 0: unknown)", min=0, max=1e5, style=_STYLE,
+            layout=ipywidgets.Layout(width="250px"),
+        )  # fmt: skip
+        narrow = ipywidgets.Layout(width="125px")
+        self.ends = [
+            ipywidgets.FloatText(description=name, style=_STYLE, layout=narrow)
+            for name in ("x from", "x to", "y from", "y to")
+        ]
+        self.choose = ipywidgets.Button(description="Choose", tooltip="Choose the frames between these numbers")
+        self.clear = ipywidgets.Button(description="Choose none", tooltip="All frames play again")
+        self.words = ipywidgets.HTML()
+        self.stage = Stage(self, view.structure)
+        flex = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        self.compose([
+            ipywidgets.HBox([self.x, self.y, self.colour, self.temperature], layout=flex),
+            ipywidgets.HBox([self.figure, self.stage.box], layout=ipywidgets.Layout(flex_flow="row wrap")),
+            ipywidgets.HBox([*self.ends, self.choose, self.clear], layout=flex),
+            self.words,
+        ])  # fmt: skip
+        for control in (self.x, self.y, self.colour, self.temperature):
+            control.observe(self._on_axes, "value")
+        self.choose.on_click(self._on_choose)
+        self.clear.on_click(self._on_clear)
+        for trace in (POINTS, DENSITY, *TRACES):
+            self.figure.data[trace].on_click(self._on_click)
+        for trace in (POINTS, *TRACES):
+            self.figure.data[trace].on_selection(self._on_selection)
+        view.observe(self._on_value, "value")
+        view.observe(self._on_frame, "frame")
+        self.on_close(lambda: view.unobserve(self._on_value, "value"))
+        self.on_close(lambda: view.unobserve(self._on_frame, "frame"))
+        self._fill()
+
+    def _drawn(self) -> Any:
+        view = self.view
+        return landscape_figure(view.landscape, frame=view.frame, chosen=view.value, n_points=view.n_points)
+
+    def _fill(self) -> None:
+        """Put the controls where the view is."""
+        asked, made = self.view._asked, self.view.landscape
+        self._filling = True
+        try:
+            self.x.value, self.y.value = made.x.name, made.y.name
+            self.colour.value = _NONE if made.colour is None else made.colour.name
+            self.temperature.value = asked["temperature"] or 0
+            for box, end in zip(self.ends, (*made.edges[0][[0, -1]], *made.edges[1][[0, -1]]), strict=True):
+                box.value = float(f"{end:.4g}")
+        finally:
+            self._filling = False
+        self._tell()
+
+    def _tell(self) -> None:
+        self.words.value = f"<div role='status' class='mdnb-quiet'>{escape(self.view.describe())}</div>"
+        self.refresh()
+
+    @shows_errors
+    def load(self) -> None:
+        """Draw the view's present landscape into the one figure."""
+        new = self._drawn()
+        with self.figure.batch_update():
+            for number in (DENSITY, POINTS, *LINES, *TRACES, *MARKED):
+                now, then = self.figure.data[number], new.data[number]
+                now.x, now.y = then.x, then.y
+                if number in (DENSITY, POINTS):
+                    now.hovertemplate = then.hovertemplate
+            heat, then = self.figure.data[DENSITY], new.data[DENSITY]
+            heat.z, heat.colorscale, heat.reversescale = then.z, then.colorscale, then.reversescale
+            heat.showscale, heat.colorbar = then.showscale, then.colorbar
+            self.figure.data[POINTS].customdata = new.data[POINTS].customdata
+            self.figure.data[POINTS].marker = new.data[POINTS].marker
+            self.figure.layout.title = new.layout.title
+            for axis in ("xaxis", "yaxis", "yaxis2", "yaxis3"):
+                self.figure.layout[axis].title.text = new.layout[axis].title.text
+                self.figure.layout[axis].autorange = True
+            self.figure.layout.selections = []
+            mark_frame(self.figure, self.view.landscape, self.view.frame)
+        self._fill()
+        self.show_error("")
+
+    @shows_errors
+    def _on_axes(self, change: Any) -> None:
+        if self._filling:
+            return
+        asked, made = dict(self.view._asked), self.view.landscape
+        for name, control, now in (("x", self.x, made.x.name), ("y", self.y, made.y.name)):
+            if control.value.strip() != now:
+                asked[name] = control.value.strip()
+        colour = self.colour.value.strip()
+        if colour != (_NONE if made.colour is None else made.colour.name):
+            asked["colour"] = None if colour in ("", _NONE) else colour
+        asked["temperature"] = self.temperature.value or None
+        self.view.show(asked.pop("x"), asked.pop("y"), **asked)
+
+    @shows_errors
+    def _on_click(self, trace: Any, points: Any, state: Any) -> None:
+        if not points.point_inds:
+            return
+        if points.trace_index in (POINTS, DENSITY):
+            self.view.choose_near(float(points.xs[0]), float(points.ys[0]))
+        else:
+            self.view.frame = int(points.xs[0])
+        self.show_error("")
+
+    @shows_errors
+    def _on_selection(self, trace: Any, points: Any, selector: Any) -> None:
+        """Choose what was drawn around; plotly tells every trace, of which one has points."""
+        if not points.point_inds or selector is None:
+            return
+        if selector.type == "box":
+            (left, right), (low, high) = sorted(selector.xrange), sorted(selector.yrange)
+            corners = [[left, low], [right, low], [right, high], [left, high]]
+        else:
+            corners = [list(pair) for pair in zip(selector.xs, selector.ys, strict=True)]
+        if points.trace_index == POINTS:
+            self.view.choose_inside(corners)
+        else:
+            axis = (self.view.landscape.x, self.view.landscape.y)[TRACES.index(points.trace_index)]
+            self.view.value = self.view.landscape.along(axis, corners)
+        self.show_error("")
+
+    @shows_errors
+    def _on_choose(self, button: Any) -> None:
+        left, right, low, high = (box.value for box in self.ends)
+        self.view.choose_inside([[left, low], [right, low], [right, high], [left, high]])
+        self.show_error("")
+
+    @shows_errors
+    def _on_clear(self, button: Any) -> None:
+        self.view.value = ()
+        with self.figure.batch_update():
+            self.figure.layout.selections = []
+            for trace in (POINTS, *TRACES):
+                self.figure.data[trace].selectedpoints = None
+        self.show_error("")
+
+    @shows_errors
+    def _on_value(self, change: Any) -> None:
+        known = np.isin(change["new"], self.view.landscape.frames)
+        with self.figure.batch_update():
+            mark_chosen(self.figure, self.view.landscape, change["new"][known])
+        self._tell()
+
+    @shows_errors
+    def _on_frame(self, change: Any) -> None:
+        with self.figure.batch_update():
+            mark_frame(self.figure, self.view.landscape, change["new"])
+        self._tell()

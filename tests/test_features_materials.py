@@ -209,4 +209,4 @@ def test_the_cnn_takes_pairs_as_channels(gas):
     features = featurize(mdnb.load([gas[:20], gas[20:]]), RadialDistribution(r_max=1.2, n_bins=12))
     model = mdnb.CNN(channels=4, layers=1, hidden=8)
     run = mdnb.fit(features, np.arange(40) % 2, model, mdnb.Training(epochs=1, seed=0))
-    assert "Conv1d(3, 4" in repr(run.model)
+    assert "(3, 4, kernel_size=" in repr(run.model)

@@ -17,9 +17,9 @@ def test_the_families_are_registered():
 
 
 def test_the_base_class_is_not_a_family():
-    with pytest.raises(SpecError, match=r"unknown model 'ModelSpec'.*known are 'CNN', 'CNNRNN'") as caught:
+    with pytest.raises(SpecError, match=r"unknown model 'ModelSpec'.*known are .*'CNN', 'CNNRNN'") as caught:
         spec_class("ModelSpec", kind="model")
-    assert "known are 'CNN'" in str(caught.value)
+    assert "'CNN'" in str(caught.value)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import subprocess
 import sys
 
 import mdtraj
@@ -135,7 +136,15 @@ def test_nglview_asks_for_the_javascript_that_is_installed(dipeptide):
     view = mdnb.StructureView(dipeptide)
     view.widget  # noqa: B018 - makes it
     assert view._controls.canvas._view_module_version == frontend_version()
-    assert sys.modules["nglview._frontend"].__frontend_version__ == frontend_version()
+
+
+def test_nglview_imported_by_us_is_pinned_to_that_javascript():
+    """In a process of its own: another test may have imported nglview before."""
+    code = (
+        "import sys; from mdnb.views._nglview import frontend_version, new_view; new_view(); "
+        "assert sys.modules['nglview._frontend'].__frontend_version__ == frontend_version()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 # --- TrajectoryPicker -----------------------------------------------------------------------------------------------

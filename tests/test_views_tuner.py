@@ -243,9 +243,11 @@ def test_the_controls(open_tuner):
     controls = (made.widget, made._controls)[1]
     assert controls.form.values["channels"] == 4
     fields = {one["name"]: one for one in controls.form.fields}
-    assert fields["learning_rate"]["log"]
-    assert fields["learning_rate"]["slider"]
+    assert fields["hidden"]["log"]
+    assert fields["hidden"]["slider"]
+    assert fields["dropout"]["slider"]
     assert not fields["seed"]["slider"]
+    assert not fields["weight_decay"]["slider"]
     assert all(one["help"] for one in fields.values())
     controls.form.set_state({"values": {**controls.form.values, "epochs": 2}})
     controls.start.click()

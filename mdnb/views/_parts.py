@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import anywidget
@@ -11,7 +12,7 @@ import traitlets
 from mdnb.specs import Setting
 from mdnb.views._frame import STATIC
 
-__all__ = ["CheckTable", "SettingsForm", "field_of"]
+__all__ = ["CheckTable", "SettingsForm", "field_of", "new_figure"]
 
 #: More steps than this are not for a slider.
 _MOST_STEPS = 1000
@@ -20,7 +21,7 @@ _MOST_STEPS = 1000
 class SettingsForm(anywidget.AnyWidget):
     """Controls for settings: a label, a slider and a number (or a list, or a tick), help, and what is wrong."""
 
-    _esm = STATIC / "form.js"
+    _esm = (STATIC / "form.js").read_text(encoding="utf-8")
 
     fields: Any = traitlets.List(help="As `field_of` makes them.").tag(sync=True)
     values = traitlets.Dict(help="Name -> value, or [from, to].").tag(sync=True)
@@ -32,7 +33,7 @@ class SettingsForm(anywidget.AnyWidget):
 class CheckTable(anywidget.AnyWidget):
     """Rows of text that can be ticked, and one of them chosen; those with a reason are grey and cannot."""
 
-    _esm = STATIC / "table.js"
+    _esm = (STATIC / "table.js").read_text(encoding="utf-8")
 
     caption = traitlets.Unicode().tag(sync=True)
     empty = traitlets.Unicode(help="Said where there are no rows.").tag(sync=True)
@@ -45,12 +46,27 @@ class CheckTable(anywidget.AnyWidget):
     disabled = traitlets.Bool(False).tag(sync=True)
 
 
+@cache
+def _figure_class() -> Any:
+    import plotly.graph_objects as go
+
+    # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
+    return type("Figure", (go.FigureWidget,), {"_esm": str(go.FigureWidget._esm)})
+
+
+def new_figure() -> Any:
+    """Return an empty plotly FigureWidget that is gone when it is closed."""
+    return _figure_class()()
+
+
 def field_of(setting: Setting, group: str, folded: Iterable[str] = ()) -> dict[str, Any]:
     """Return a setting as the form wants it; those named in `folded` are folded away at the end."""
     kind = "choice" if setting.options is not None else setting.type.__name__
     slider = False
     if kind in ("int", "float") and setting.low is not None and setting.high is not None:
-        few = kind == "float" or setting.high - setting.low <= _MOST_STEPS
+        span = setting.high - setting.low
+        # Where the default is within a step of the end, a slider could hardly be set to what is wanted.
+        few = setting.default >= 0.005 * span if kind == "float" else span <= _MOST_STEPS
         slider = setting.low > 0 if setting.log else few
     return {
         "name": setting.name,

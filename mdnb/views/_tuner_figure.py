@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from mdnb.views._attempts import Attempt
 from mdnb.views._curves import COLOURS, curve_keys, thinned, y_title
+from mdnb.views._parts import new_figure
 
 __all__ = ["VIEWS", "TunerFigure"]
 
@@ -26,7 +27,7 @@ class TunerFigure:
     """
 
     def __init__(self) -> None:
-        self.widget = go.FigureWidget()
+        self.widget = new_figure()
         self.widget.update_layout(
             height=330, margin={"l": 60, "r": 15, "t": 30, "b": 45}, uirevision="keep",
             legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0.0},

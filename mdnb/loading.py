@@ -127,7 +127,8 @@ def load(
 def _code(files: Any, top: Any, selection: Any, stride: int, time_step: Any, options: dict[str, Any]) -> str:
     """Return the call that was made, or nothing where it cannot be written."""
     single = isinstance(files, str | os.PathLike)
-    names = [files] if single or hasattr(files, "topology") else list(files)
+    in_memory = hasattr(files, "topology") or hasattr(files, "universe")
+    names = [files] if single or in_memory else list(files)
     if not all(isinstance(one, str | os.PathLike) for one in (*names, *(() if top is None else (top,)))):
         return ""
     texts = [os.fspath(one) for one in names]

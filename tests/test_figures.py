@@ -25,7 +25,8 @@ def texts(figure: go.Figure) -> str:
 
 
 def test_every_figure_function_is_tested():
-    assert set(figures.__all__) == {
+    elsewhere = {"attributions_figure", "ensemble_figure", "landscape_figure"}  # test_views_linked, test_landscapes
+    assert set(figures.__all__) - elsewhere == {
         "chapman_kolmogorov_figure",
         "checks_figure",
         "confusion_figure",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from mdnb.datasets import Window
-from mdnb.errors import DataError, SpecError, TrainingError
+from mdnb.errors import DataError, MdnbError, SpecError, TrainingError
 from mdnb.features.base import Features
 from mdnb.models.base import Model, ModelSpec, Objective
 from mdnb.runs import Run, check_folder
@@ -131,9 +131,15 @@ def carry_out(
 ) -> Run:
     """Train what was prepared; see `fit` for the arguments and what is raised."""
     folder = None if out is None else TrainingFolder(out)
-    with workers() as together:
-        with folder.locked() if folder is not None and together.rank == 0 else nullcontext():
-            run = _train(plan, folder, callback, stop, together)
+    with workers() as together, ExitStack() as held:
+        error = None
+        if folder is not None and together.rank == 0:
+            try:
+                held.enter_context(folder.locked())
+            except MdnbError as found:
+                error = found
+        together.agree(error)
+        run = _train(plan, folder, callback, stop, together)
         together.wait()
     return run
 

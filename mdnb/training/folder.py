@@ -99,6 +99,7 @@ class TrainingFolder:
         """
         error: TrainingError | None = None
         left, values = self._left()
+        together.wait()  # all have looked before one writes
         if left is not None and left != plan.key():
             raise DataError(
                 f"{self.path} holds another training that is not finished; mdnb.resume({str(self.out)!r}) goes on with "

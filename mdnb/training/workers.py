@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from mdnb.errors import TrainingError
+from mdnb.errors import MdnbError, TrainingError
 
 __all__ = ["Workers", "workers"]
 
@@ -67,7 +67,7 @@ class Workers:
         """Wait until all are here."""
         self.mean(0.0)
 
-    def agree(self, error: TrainingError | None) -> None:
+    def agree(self, error: MdnbError | None) -> None:
         """Wait until all are here, and raise in all of them when one has an error, since none can go on alone."""
         if self.any(error is not None):
             raise error or TrainingError("another process of this training has failed; its own message says why")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 __all__ = ["sha256_of", "write_tensors", "write_whole"]
 
@@ -20,7 +21,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     OSError
         When the disk is full or cannot be written; what was at `path` before is still there.
     """
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    # A name of its own, since another thread or process may write the same file; the suffix stays for who goes by it.
+    temporary = path.with_name(f".partial-{uuid4().hex[:12]}-{path.name[-100:]}")
     try:
         write(temporary)
         with temporary.open("rb") as file:

@@ -1,5 +1,7 @@
 """Features kept small: hard contacts as bits beside float32 tables, and the kernels that fill them."""
 
+import os
+
 import mdtraj
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 import mdnb
 from mdnb.errors import DataError
-from mdnb.features import RMSD, CAContacts, CADistances, Contacts, Features, Torsions, featurize, parts
+from mdnb.features import RMSD, CAContacts, CADistances, Contacts, Features, Torsions, featurize
 from mdnb.features.kernels import smallest_square_beyond
 from mdnb.features.parts import Bits
 
@@ -149,7 +151,7 @@ def test_rmsd_beside_mdtraj(chignolin):
 
 def test_a_table_larger_than_memory_is_refused(opened, monkeypatch):
     made = featurize(opened, MIXED)
-    monkeypatch.setattr(parts.os, "sysconf", lambda name: 1)
+    monkeypatch.setattr(os, "sysconf", lambda name: 1)
     with pytest.raises(
         DataError, match=r"the features need .* GB, this machine has .*; Features.parts has them packed"
     ):

@@ -16,7 +16,8 @@ from mdnb.errors import DataError
 from mdnb.features import FEATURIZERS, CADistances, Distances, Torsions, featurize
 from mdnb.features.base import Column, Featurizer
 from mdnb.features.kernels import distance_runs, pair_distances, run_distances
-from mdnb.features.passes import in_order, n_workers
+from mdnb.features.passes import in_order
+from mdnb.machine import n_workers
 
 #: What every protein has; the rest is made of the same parts.
 NAMES = ["torsions", "ca-distances", "contacts", "positions", "internal-coordinates", "rmsd"]

@@ -5,7 +5,6 @@ import os
 import shutil
 import zlib
 from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,14 +80,14 @@ def test_small_or_fast_files_get_none(sample, tmp_path, monkeypatch):
 
 
 def test_in_the_cache_where_the_folder_is_read_only(path, monkeypatch):
-    real = frame_index.tempfile.mkstemp
+    real = frame_index.write_whole
 
-    def no(dir, **settings):
-        if Path(dir) == path.parent:
+    def no(place, write):
+        if place.parent == path.parent:
             raise PermissionError("read only")
-        return real(dir=dir, **settings)
+        real(place, write)
 
-    monkeypatch.setattr(frame_index.tempfile, "mkstemp", no)
+    monkeypatch.setattr(frame_index, "write_whole", no)
     first = frames_of(path)
     beside, cached = index_paths(path)
     assert (beside.exists(), cached.exists()) == (False, True)
@@ -100,7 +99,7 @@ def test_nowhere_to_write(path, monkeypatch):
     def no(*args, **settings):
         raise PermissionError("read only")
 
-    monkeypatch.setattr(frame_index.tempfile, "mkstemp", no)
+    monkeypatch.setattr(frame_index, "write_whole", no)
     assert len(frames_of(path).positions) == 30
     assert not any(place.exists() for place in index_paths(path))
 

@@ -16,11 +16,12 @@ from mdnb.features.cache import make_room
 from mdnb.features.cluster import check_client, on_cluster
 from mdnb.features.identity import describe_source
 from mdnb.features.parts import refuse_too_large
-from mdnb.features.passes import announce_compilation, in_order, n_workers
+from mdnb.features.passes import announce_compilation, in_order
 from mdnb.features.store import FeatureStore, cache_folder
 from mdnb.features.work import Block, Work, Writing
 from mdnb.features.writing import features_code
 from mdnb.loading import load
+from mdnb.machine import n_workers
 from mdnb.progress import progress_bar
 from mdnb.trajectories import Trajectories
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mdnb.errors import DataError
+from mdnb.machine import memory_bytes
 
 __all__ = ["Bits", "Part", "columns_of", "joined", "refuse_too_large"]
 
@@ -83,9 +83,8 @@ def joined(parts: Sequence[Part]) -> np.ndarray:
 
 def refuse_too_large(n_bytes: int, advice: str) -> None:
     """Raise a DataError for a table that this machine's memory cannot hold."""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if n_bytes > memory:
-            raise DataError(
-                f"the features need {n_bytes / 1e9:.1f} GB, this machine has {memory / 1e9:.1f} GB of memory; {advice}"
-            )
+    memory = memory_bytes()
+    if n_bytes > memory:
+        raise DataError(
+            f"the features need {n_bytes / 1e9:.1f} GB, this machine has {memory / 1e9:.1f} GB of memory; {advice}"
+        )

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from mdnb.errors import DataError
-
-__all__ = ["announce_compilation", "in_order", "n_workers"]
+__all__ = ["announce_compilation", "in_order"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-
-def n_workers(n_jobs: int) -> int:
-    """Return the number of threads: as given, or all cores for -1.
-
-    Raises
-    ------
-    DataError
-        For anything else.
-    """
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or (n_jobs < 1 and n_jobs != -1):
-        raise DataError(f"n_jobs = {n_jobs!r}: expected a whole number of threads of at least 1, or -1 for all cores")
-    if n_jobs > 0:
-        return n_jobs
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(work: Callable[[_In], _Out], items: Iterable[_In], n_jobs: int) -> Generator[_Out]:

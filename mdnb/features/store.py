@@ -25,6 +25,7 @@ import numpy as np
 from mdnb.errors import DataError
 from mdnb.features.identity import key_of
 from mdnb.features.passes import in_order
+from mdnb.machine import user_cache
 
 __all__ = ["FeatureStore", "cache_folder"]
 
@@ -37,11 +38,7 @@ def cache_folder(cache: bool | str | os.PathLike[str] = True) -> Path:
     """Return the folder of the stores: as given, else that of ``MDNB_CACHE``, else in the user's cache folder."""
     if not isinstance(cache, bool):
         return Path(cache)
-    if os.environ.get("MDNB_CACHE"):
-        return Path(os.environ["MDNB_CACHE"]) / "features"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("mdnb", appauthor=False) / "features"
+    return user_cache() / "features"
 
 
 class FeatureStore:

@@ -13,7 +13,7 @@ from mdnb.errors import DataError
 from mdnb.figures.style import COLORS, finish, gaps, text_of
 from mdnb.generation.compare import DEGREES, ramachandran
 from mdnb.generation.distributions import Distribution
-from mdnb.generation.generate import Generated
+from mdnb.generation.generated import Generated
 
 __all__ = ["ensemble_figure"]
 

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from mdnb.figures.style import COLORS, finish, text_of
 from mdnb.generation.compare import DEGREES, ramachandran
-from mdnb.generation.generate import Generated
+from mdnb.generation.generated import Generated
 
 __all__ = ["checks_figure", "ramachandran_figure"]
 

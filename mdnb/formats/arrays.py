@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from mdnb.formats.base import ArrayFile, register
+from mdnb.machine import memory_bytes
 
 if TYPE_CHECKING:
     import mdtraj
@@ -117,6 +118,4 @@ def _memory() -> float:
     for line in known.read_text(encoding="ascii").splitlines() if known.is_file() else []:
         if line.startswith("MemAvailable:"):
             return 1024.0 * int(line.split()[1])
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
-        return math.inf
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return memory_bytes()

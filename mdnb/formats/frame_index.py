@@ -12,14 +12,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from mdnb.files import write_whole
+from mdnb.machine import user_cache
 
 __all__ = ["index_paths", "load_index", "save_index"]
 
@@ -42,14 +45,8 @@ _DAMAGED = (
 def index_paths(path: Path) -> list[Path]:
     """Return where the index of a file may lie: beside it, and in the user's cache folder."""
     beside = path.with_name(f".{path.name}.mdnb-index")
-    if os.environ.get("MDNB_CACHE"):
-        cache = Path(os.environ["MDNB_CACHE"])
-    else:
-        from platformdirs import user_cache_path
-
-        cache = user_cache_path("mdnb", appauthor=False)
     name = sha256(os.fsencode(path.absolute())).hexdigest()[:32]
-    return [beside, cache / "frames" / f"{name}.mdnb-index"]
+    return [beside, user_cache() / "frames" / f"{name}.mdnb-index"]
 
 
 def load_index(path: Path, kind: str, names: Sequence[str]) -> dict[str, np.ndarray] | None:
@@ -135,25 +132,15 @@ def save_index(path: Path, kind: str, arrays: Mapping[str, np.ndarray], seconds:
     }
     for place in index_paths(path):
         try:
-            _write(place, json.dumps(head).encode() + b"\n" + payload)
+            if place.parent.name == "frames":  # in the cache folder; that of the data is there
+                place.parent.mkdir(parents=True, exist_ok=True)
+            content = json.dumps(head).encode() + b"\n" + payload
+            write_whole(place, partial(Path.write_bytes, data=content))
         except OSError as error:
             _LOG.debug("no index at %s: %s", place, error)
             continue
         return place
     return None
-
-
-def _write(place: Path, content: bytes) -> None:
-    if place.parent.name == "frames":  # in the cache folder; that of the data is there
-        place.parent.mkdir(parents=True, exist_ok=True)
-    number, temporary = tempfile.mkstemp(dir=place.parent, prefix=place.name[:40], suffix=".partial")
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-        os.replace(temporary, place)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _edges(path: Path, end: int) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import mdtraj
@@ -16,76 +13,14 @@ from mdnb.features.base import Features
 from mdnb.features.internal import InternalCoordinates
 from mdnb.formats.topology_json import topology_from_json
 from mdnb.generation.asked import read_condition
-from mdnb.generation.checks import CHECKS, Limits, check_structures
+from mdnb.generation.checks import Limits, check_structures
+from mdnb.generation.generated import Generated
 from mdnb.models.gan import GANModel
 from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
-__all__ = ["Generated", "generate"]
-
-
-@dataclass(frozen=True)
-class Generated:
-    """Structures proposed by a model, and which checks each of them passes.
-
-    Attributes
-    ----------
-    structures : mdtraj.Trajectory
-        Superposed on the first frame of the training data.
-    checks : dict of (n_structures,) bool arrays
-        ``bonds, angles, peptide bonds, clashes, chirality``: True where passed.
-    family : str
-    seed : int
-    requested : (n_structures,) array or None
-        What each was asked to be: class numbers, or numbers in the condition's unit.
-    notes : tuple of str
-        What a reader has to know, such as a condition that the training data do not cover.
-    """
-
-    structures: mdtraj.Trajectory
-    checks: dict[str, np.ndarray]
-    family: str
-    seed: int
-    requested: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return int(self.structures.n_frames)
-
-    @property
-    def valid(self) -> np.ndarray:
-        """Which structures pass every check, (n_structures,)."""
-        return np.logical_and.reduce([self.checks[name] for name in CHECKS])
-
-    def only_valid(self) -> Generated:
-        """Return the structures that pass every check.
-
-        Raises
-        ------
-        DataError
-            When none does.
-        """
-        keep = np.flatnonzero(self.valid)
-        if not len(keep):
-            raise DataError(f"none of the {len(self)} structures passes every check; train longer")
-        checks = {name: passed[keep] for name, passed in self.checks.items()}
-        requested = None if self.requested is None else self.requested[keep]
-        return replace(self, structures=self.structures[keep], checks=checks, requested=requested)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write all structures to a PDB, XTC or DCD file (by suffix), whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f".partial-{path.name}")
-        self.structures.save(str(temporary))
-        os.replace(temporary, path)
-        return path
-
-    def __repr__(self) -> str:
-        shares = ", ".join(f"{name} {passed.mean():.1%}" for name, passed in self.checks.items())
-        total = f"all checks {self.valid.mean():.1%}"
-        head = f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})"
-        return "\n".join([head, f"  {shares}; {total}", *(f"  note: {note}" for note in self.notes)])
+__all__ = ["generate"]
 
 
 def generate(

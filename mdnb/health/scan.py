@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.errors import DataError
+from mdnb.files import sha256_of
 from mdnb.formats.base import ONE_READER, UNREADABLE, Frames, TrajectoryFile
 from mdnb.health.bond_limits import bond_limits
 from mdnb.health.findings import SEVERITIES, Finding, Health, frame_ranges
 from mdnb.health.quick import quick_findings, time_findings
+from mdnb.machine import n_workers
 from mdnb.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -81,11 +80,9 @@ def check_files(
     DataError
         When `n_jobs` is no number of threads.
     """
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or (n_jobs < 1 and n_jobs != -1):
-        raise DataError(f"n_jobs = {n_jobs!r}: expected a whole number of threads of at least 1, or -1 for all cores")
+    threads = min(len(files), n_workers(n_jobs))
     none = np.empty((0, 2), np.int64), np.empty((0, 2))
     bonds, limits = none if topology is None else bond_limits(topology)
-    threads = min(len(files), (os.cpu_count() or 1) if n_jobs == -1 else n_jobs)
     total = sum(file.n_frames for file in files)
     shown = (
         progress_bar(total=total, description="check", unit=" frames") if progress is None else nullcontext(progress)
@@ -100,7 +97,7 @@ def check_files(
             else:
                 _scan(seen, *none, bar)
             if sha256 and file.path.is_file():
-                seen.sha256 = _hash(file.path)
+                seen.sha256 = sha256_of(file.path)
             return seen
 
         items = list(zip(files, names, strict=True))
@@ -117,11 +114,6 @@ def check_files(
         {part.name: sum(map(len, part.numbers)) for part in seen},
         {part.name: part.sha256 for part in seen if part.sha256},
     )
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _blocks(seen: _Seen) -> Iterator[tuple[int, Frames]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mdnb.datasets.scaling import row_blocks
+from mdnb.machine import memory_bytes
 from mdnb.models.base import Batch
 from mdnb.training.plan import Plan
 
@@ -32,9 +34,8 @@ def _memory_limit() -> float:
     """
     if os.environ.get("MDNB_MEMORY"):
         return float(os.environ["MDNB_MEMORY"]) * 1e9
-    limits = [16e9]
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    memory = memory_bytes()
+    limits = [memory if math.isfinite(memory) else 16e9]
     group = Path("/sys/fs/cgroup/memory.max")  # of a container, or of a job on a cluster
     if group.is_file() and (text := group.read_text().strip()).isdecimal():
         limits.append(float(text))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from statistics import median
 import torch
 
 from mdnb.files import write_whole
+from mdnb.machine import n_cores, user_cache
 
 __all__ = ["choose_threads", "torch_threads"]
 
@@ -55,16 +55,16 @@ def choose_threads(kind: str, step: Callable[[], object]) -> int:
     step : function
         Does one step without consequences.
     """
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_cores < 2 or _flops(step) < _SMALL:
+    most = n_cores()
+    if most < 2 or _flops(step) < _SMALL:
         return 1
-    key = f"{kind}, {n_cores} cores, torch {torch.__version__}, {platform.processor() or platform.machine()}"
+    key = f"{kind}, {most} cores, torch {torch.__version__}, {platform.processor() or platform.machine()}"
     known = _read()
     if key not in known:
-        one, all_cores = _seconds(step, (1, n_cores))
-        known[key] = n_cores if _GAIN * all_cores < one else 1
+        one, all_cores = _seconds(step, (1, most))
+        known[key] = most if _GAIN * all_cores < one else 1
         _write(dict(list(known.items())[-_REMEMBERED:]))
-    return min(known[key], n_cores)
+    return min(known[key], most)
 
 
 def _flops(step: Callable[[], object]) -> float:
@@ -95,11 +95,7 @@ def _seconds(step: Callable[[], object], choices: Sequence[int]) -> list[float]:
 
 
 def _file() -> Path:
-    if os.environ.get("MDNB_CACHE"):
-        return Path(os.environ["MDNB_CACHE"]) / "threads.json"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("mdnb", appauthor=False) / "threads.json"
+    return user_cache() / "threads.json"
 
 
 def _read() -> dict[str, int]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.files import write_whole
-from mdnb.generation.checks import CHECKS
 
 __all__ = ["Generated"]
 
@@ -25,7 +24,7 @@ class Generated:
     structures : mdtraj.Trajectory
         Superposed on the first frame of the training data.
     checks : dict of (n_structures,) bool arrays
-        ``bonds, angles, peptide bonds, clashes, chirality``: True where passed.
+        True where passed, by those of `mdnb.generation.checks.CHECKS` that the molecule has.
     family : str
     seed : int
     requested : (n_structures,) array or None
@@ -47,7 +46,7 @@ class Generated:
     @property
     def valid(self) -> np.ndarray:
         """Which structures pass every check, (n_structures,)."""
-        return np.logical_and.reduce([self.checks[name] for name in CHECKS])
+        return np.logical_and.reduce([self.checks[name] for name in self.checks])
 
     def only_valid(self) -> Generated:
         """Return the structures that pass every check.

@@ -46,6 +46,11 @@ _PUBLIC = {
     "export": "mdnb.exports",
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generated",
+    "energies": "mdnb.generation.energy",
+    "Energies": "mdnb.generation.energy",
+    "reweight": "mdnb.generation.weights",
+    "match_energies": "mdnb.generation.weights",
+    "Weights": "mdnb.generation.weights",
     "landscape": "mdnb.landscapes",
     "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
@@ -72,8 +77,13 @@ if TYPE_CHECKING:
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize
     from mdnb.features.joined import join as join
+    from mdnb.generation.energy import Energies as Energies
+    from mdnb.generation.energy import energies as energies
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
+    from mdnb.generation.weights import Weights as Weights
+    from mdnb.generation.weights import match_energies as match_energies
+    from mdnb.generation.weights import reweight as reweight
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
     from mdnb.kinetics import lag_scan as lag_scan
     from mdnb.kinetics import metastable_states as metastable_states

@@ -58,13 +58,13 @@ SYSTEMS = {
 FORCE_FIELD = ("amber96.xml", "amber96_obc.xml")
 
 
-def import_openmm() -> Any:
-    """Return openmm, or say how to install it."""
+def import_openmm(purpose: str = "simulate") -> Any:
+    """Return openmm, or say what needs it and how to install it."""
     try:
         import openmm
         import openmm.app
     except ImportError:
-        raise MissingDependencyError("openmm", "simulate", "simulate") from None
+        raise MissingDependencyError("openmm", purpose, "simulate") from None
     return openmm
 
 

@@ -15,6 +15,7 @@ from mdnb.formats.topology_json import topology_from_json
 from mdnb.generation.asked import read_condition
 from mdnb.generation.checks import Limits, check_structures
 from mdnb.generation.generated import Generated
+from mdnb.generation.origin import Origin
 from mdnb.models.gan import GANModel
 from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
@@ -95,4 +96,4 @@ def generate(
     requested = None
     if wanted is not None and run.target is not None:
         requested = wanted.numpy() if run.target.classes else wanted.numpy() * run.target.scale + run.target.mean
-    return Generated(structures, checks, run.family, seed, requested, notes)
+    return Generated(structures, checks, run.family, seed, requested, notes, Origin.of(run))

@@ -1,16 +1,19 @@
-"""Generated: structures that a model proposed, and what the checks say of each."""
+"""Generated: structures that a model proposed, what the checks say of each, and where each came from."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import mdtraj
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.files import write_whole
+from mdnb.generation.energy import Energies, energies
+from mdnb.generation.origin import Origin
+from mdnb.generation.output import save_structures
 
 __all__ = ["Generated"]
 
@@ -31,6 +34,14 @@ class Generated:
         What each was asked to be: class numbers, or numbers in the condition's unit.
     notes : tuple of str
         What a reader has to know, such as a condition that the training data do not cover.
+    origin : Origin or None
+        The run that drew them.
+    index : (n_structures,) int array
+        The place of each in the draw, which its seed repeats.
+    checks_before : dict of (n_structures,) bool arrays, or None
+        The checks of the structures as drawn, where they were cleaned up afterwards.
+    energies : Energies or None
+        As `with_energies` adds them.
     """
 
     structures: mdtraj.Trajectory
@@ -39,6 +50,14 @@ class Generated:
     seed: int
     requested: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
+    index: np.ndarray | None = None
+    checks_before: dict[str, np.ndarray] | None = None
+    energies: Energies | None = None
+
+    def __post_init__(self) -> None:
+        if self.index is None:
+            object.__setattr__(self, "index", np.arange(self.structures.n_frames))
 
     def __len__(self) -> int:
         return int(self.structures.n_frames)
@@ -46,7 +65,7 @@ class Generated:
     @property
     def valid(self) -> np.ndarray:
         """Which structures pass every check, (n_structures,)."""
-        return np.logical_and.reduce([self.checks[name] for name in self.checks])
+        return np.logical_and.reduce([np.ones(len(self), bool), *self.checks.values()])
 
     def only_valid(self) -> Generated:
         """Return the structures that pass every check.
@@ -59,18 +78,92 @@ class Generated:
         keep = np.flatnonzero(self.valid)
         if not len(keep):
             raise DataError(f"none of the {len(self)} structures passes every check; train longer")
-        checks = {name: passed[keep] for name, passed in self.checks.items()}
-        requested = None if self.requested is None else self.requested[keep]
-        return replace(self, structures=self.structures[keep], checks=checks, requested=requested)
+        return self.only(keep)
+
+    def only(self, rows: np.ndarray) -> Generated:
+        """Return some structures, by their numbers here, with all that is known of them."""
+        rows = np.asarray(rows, int)
+        assert self.index is not None
+        before = self.checks_before
+        return replace(
+            self,
+            structures=self.structures[rows],
+            checks={name: passed[rows] for name, passed in self.checks.items()},
+            requested=None if self.requested is None else self.requested[rows],
+            index=self.index[rows],
+            checks_before=None if before is None else {name: passed[rows] for name, passed in before.items()},
+            energies=None if self.energies is None else self.energies.only(rows),
+        )
+
+    def with_energies(self, **options: Any) -> Generated:
+        """Return the same structures with their energies; options and errors are those of `mdnb.energies`."""
+        return replace(self, energies=energies(self.structures, **options))
+
+    def table(self) -> Any:
+        """Return what is known of each structure as a `pandas.DataFrame`, one row each.
+
+        Columns: ``index`` in the draw, ``family``, ``run``, ``weights_sha256``, ``mdnb``, ``seed``, ``requested``
+        (the name where it is a class), one for each check, ``valid``, ``before: `` each check before the clean-up,
+        ``energy`` and ``minimized_energy`` (kJ/mol), ``moved`` (nm) and ``clashes`` left by the minimization.
+        """
+        import pandas
+
+        origin, wanted = self.origin, self.requested
+        columns: dict[str, Any] = {"index": self.index, "family": self.family}
+        if origin is not None:
+            columns |= {"run": origin.run, "weights_sha256": origin.weights_sha256, "mdnb": origin.mdnb}
+        columns["seed"] = self.seed
+        if wanted is not None:
+            named = origin is not None and bool(origin.classes)
+            columns["requested"] = [origin.classes[int(k)] for k in wanted] if origin and named else wanted
+        columns |= self.checks
+        columns["valid"] = self.valid
+        columns |= {f"before: {name}": passed for name, passed in (self.checks_before or {}).items()}
+        if self.energies is not None:
+            found = self.energies
+            columns |= {"energy": found.before, "minimized_energy": found.after, "moved": found.moved}
+            columns["clashes left"] = found.clashes
+        return pandas.DataFrame(columns, index=range(len(self)))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write all structures to a PDB, XTC or DCD file (by suffix), whole or not at all."""
-        path = Path(path)
-        write_whole(path, lambda place: self.structures.save(str(place)))
-        return path
+        """Write all structures to a PDB, XTC or DCD file (by suffix), and beside it where each came from.
+
+        Beside ``x.pdb`` stands ``x.pdb.json``, with what all structures share and the rows of `table`; beside
+        ``x.xtc`` also ``x.xtc.pdb``, its topology: ``mdnb.load("x.xtc", top="x.xtc.pdb")``. A PDB file has the same in
+        its remarks, model by model. All are written under other names first, and take theirs when all are whole.
+
+        Returns
+        -------
+        Path
+            Of the structures.
+
+        Raises
+        ------
+        DataError
+            For another suffix, a folder that is not there, or positions that are not numbers or do not fit into the
+            format.
+        OSError
+            When the disk is full or cannot be written; what was there before still is.
+        """
+        head = {
+            "family": self.family,
+            "seed": self.seed,
+            "force_field": None if self.energies is None else self.energies.force_field,
+            "notes": list(self.notes),
+            "origin": None if self.origin is None else self.origin.to_dict(),
+        }
+        return save_structures(Path(path), self.structures, head, self.table())
 
     def __repr__(self) -> str:
-        shares = ", ".join(f"{name} {passed.mean():.1%}" for name, passed in self.checks.items())
         total = f"all checks {self.valid.mean():.1%}"
         head = f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})"
-        return "\n".join([head, f"  {shares}; {total}", *(f"  note: {note}" for note in self.notes)])
+        lines = [head, f"  {_shares(self.checks)}; {total}"]
+        if self.checks_before is not None:
+            lines.append(f"  before the clean-up: {_shares(self.checks_before)}")
+        if self.energies is not None:
+            lines += [f"  energies in {self.energies.force_field}", *repr(self.energies).splitlines()[1:]]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _shares(checks: dict[str, np.ndarray]) -> str:
+    return ", ".join(f"{name} {passed.mean():.1%}" for name, passed in checks.items())

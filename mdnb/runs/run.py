@@ -73,6 +73,8 @@ class Run:
         Frames of the training and the test part, in the features it was trained on.
     examples : (n_examples, *shape) array
         Up to 1,000 training frames in their own units, evenly spaced: what real frames look like.
+    folder : str
+        Name of the folder that it was saved to or loaded from last.
     """
 
     spec: ModelSpec
@@ -93,6 +95,7 @@ class Run:
     train_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     test_frames: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     examples: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    folder: str = ""
 
     @property
     def family(self) -> str:

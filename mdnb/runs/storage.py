@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from mdnb.runs.run import Run, TargetInfo
 from mdnb.scores import Score
 from mdnb.specs import Training
 
-__all__ = ["UNUSABLE", "check_folder", "load_run", "save_run"]
+__all__ = ["UNUSABLE", "check_folder", "load_run", "save_run", "weights_sha256"]
 
 _FORMAT = 2
 _FILES = ("run.json", "weights.safetensors")
@@ -53,11 +54,7 @@ def save_run(run: Run, folder: str | os.PathLike[str]) -> Path:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     temporary.chmod(0o755)  # mkdtemp makes it for the owner alone
     try:
-        tensors = {f"model.{name}": value.contiguous() for name, value in run.model.state_dict().items()}
-        arrays = {"scaler.mean": run.scaler.mean, "scaler.scale": run.scaler.scale, "reference": run.reference}
-        arrays |= {name: getattr(run, name) for name in ("train_frames", "test_frames", "examples")}
-        tensors |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
-        write_tensors(temporary / "weights.safetensors", tensors)
+        write_tensors(temporary / "weights.safetensors", _tensors(run))
         content = {
             "format": _FORMAT,
             "spec": run.spec.to_dict(),
@@ -79,7 +76,23 @@ def save_run(run: Run, folder: str | os.PathLike[str]) -> Path:
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
+    run.folder = folder.name
     return asked
+
+
+def weights_sha256(run: Run) -> str:
+    """Return the hash that ``weights.safetensors`` has, or would have if the run were saved."""
+    from safetensors.torch import save
+
+    return hashlib.sha256(save(_tensors(run))).hexdigest()
+
+
+def _tensors(run: Run) -> dict[str, torch.Tensor]:
+    """Return the weights and arrays of a run, by the names they are saved under."""
+    tensors = {f"model.{name}": value.contiguous() for name, value in run.model.state_dict().items()}
+    arrays = {"scaler.mean": run.scaler.mean, "scaler.scale": run.scaler.scale, "reference": run.reference}
+    arrays |= {name: getattr(run, name) for name in ("train_frames", "test_frames", "examples")}
+    return tensors | {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -100,11 +113,13 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     if sha256_of(folder / "weights.safetensors") != known[1]:
         raise DataError(f"{folder / 'weights.safetensors'} was changed since it was saved (its sha256 differs)")
     try:
-        return _restored(content, folder / "weights.safetensors")
+        run = _restored(content, folder / "weights.safetensors")
     except UNUSABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise DataError(f"{folder} holds no run that can be used ({kind}{reason}); save it again") from error
+    run.folder = folder.resolve().name
+    return run
 
 
 def _restored(content: dict[str, Any], path: Path) -> Run:

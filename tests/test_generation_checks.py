@@ -135,6 +135,20 @@ class TestChemistry:
 
 
 class TestCis:
+    def test_omega_of_proline_is_that_of_the_c_alpha(self, peptide):
+        """Whichever of its two carbons the file lists first."""
+        ends = [peptide.topology.atom(row[3]).name for row in read_molecule(peptide.topology).amides]
+        assert ends == ["CA"] * 9
+        topology = mdtraj.Topology()
+        residue = topology.add_residue("PRO", topology.add_chain())
+        c, o, before, n, delta, alpha = (
+            topology.add_atom(name, mdtraj.element.get_by_symbol(name[0]), residue)
+            for name in ("C", "O", "CH3", "N", "CD", "CA")
+        )
+        for pair in ((c, o), (c, before), (c, n), (n, delta), (n, alpha)):
+            topology.add_bond(*pair)
+        assert read_molecule(topology).amides.tolist() == [[before.index, c.index, n.index, alpha.index]]
+
     def test_a_turned_peptide_bond_is_cis_and_flat(self, limits):
         real = trajectories().frames(slice(0, 200, 10))
         c, n = index(real, 1, "C"), index(real, 2, "N")

@@ -75,7 +75,7 @@ def read_molecule(topology: mdtraj.Topology) -> Molecule:
         near[b.index].append(a.index)
     heavy = {atom.index for atom in topology.atoms if is_heavy(atom)}
     element = {atom.index: atom.element.symbol if atom.element else "" for atom in topology.atoms}
-    amides = _amides(near, heavy, element)
+    amides = _amides(near, heavy, element, [atom.name for atom in topology.atoms])
     # Equal hydrogens may be exchanged, so a centre of chirality needs three heavy neighbours.
     centres = [
         (centre, *sorted(row, key=lambda index: index not in heavy)[:3])
@@ -138,7 +138,9 @@ def _radii(
     return radii
 
 
-def _amides(near: dict[int, list[int]], heavy: set[int], element: dict[int, str]) -> list[tuple[int, ...]]:
+def _amides(
+    near: dict[int, list[int]], heavy: set[int], element: dict[int, str], name: list[str]
+) -> list[tuple[int, ...]]:
     """Return the atoms of each torsion about a bond between N and a C with a terminal O."""
     rows: list[tuple[int, ...]] = []
     for c in near:
@@ -148,8 +150,8 @@ def _amides(near: dict[int, list[int]], heavy: set[int], element: dict[int, str]
             others = [i for i in near[c] if i in heavy and i != n]
             oxygens = [i for i in others if element[i] == "O" and len(near[i]) == 1]
             before = [i for i in others if i not in oxygens]
-            # Proline's N has two carbons: the C-alpha, which comes first in every file we know, makes omega.
-            after = sorted(i for i in near[n] if i in heavy and i != c)
+            # Proline's N has two carbons, of which the C-alpha makes omega; some force fields list C-delta first.
+            after = sorted((i for i in near[n] if i in heavy and i != c), key=lambda i: (name[i] != "CA", i))
             if oxygens and before and after:
                 rows.append((before[0], c, n, after[0]))
     return rows

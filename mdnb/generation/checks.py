@@ -44,7 +44,8 @@ class Limits:
     amides : (n_amides, 4) int array
         The torsion omega of each peptide bond, by its heavy atoms.
     twist : (n_amides,) array
-        Largest deviation of omega from the plane, in radian, widened by 10 degrees; at most 60.
+        Largest deviation of omega from the plane, in radian, widened by 10 degrees; at most 60. That of all peptide
+        bonds together, which are alike: few frames know it better so.
     cis, trans : (n_amides,) bool arrays
         Whether it was ever cis, and ever trans.
     flat : (n_flat, 4) int array
@@ -128,7 +129,7 @@ class Limits:
             angle_range=bends + np.array([-_TEN, _TEN]),
             strain=strain_ranges(structures.topology, molecule.bonds, molecule.angles, system),
             amides=molecule.amides,
-            twist=np.minimum(twist.max(0) + _TEN, _MOST_TWIST),
+            twist=np.full(len(molecule.amides), min(twist.max(initial=0) + _TEN, _MOST_TWIST)),
             cis=np.asarray(cis.any(0)),
             trans=np.asarray((~cis).any(0)),
             flat=flat,

@@ -46,6 +46,8 @@ _PUBLIC = {
     "export": "mdnb.exports",
     "generate": "mdnb.generation.generate",
     "Generated": "mdnb.generation.generated",
+    "interpolate": "mdnb.generation.interpolate",
+    "around": "mdnb.generation.around",
     "landscape": "mdnb.landscapes",
     "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
@@ -72,8 +74,10 @@ if TYPE_CHECKING:
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize
     from mdnb.features.joined import join as join
+    from mdnb.generation.around import around as around
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
+    from mdnb.generation.interpolate import interpolate as interpolate
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
     from mdnb.kinetics import lag_scan as lag_scan
     from mdnb.kinetics import metastable_states as metastable_states

@@ -32,11 +32,13 @@ _PUBLIC = {
     "SlowModes": "mdnb.models.objectives",
     "TimeLagged": "mdnb.models.objectives",
     "Forecast": "mdnb.models.objectives",
+    "Propagate": "mdnb.models.objectives",
     "Run": "mdnb.runs",
     "baselines": "mdnb.baseline",
     "linear_modes": "mdnb.baseline",
     "timescales": "mdnb.kinetics",
     "chapman_kolmogorov": "mdnb.kinetics",
+    "compare_dynamics": "mdnb.kinetics",
     "lag_scan": "mdnb.kinetics",
     "metastable_states": "mdnb.kinetics",
     "tune": "mdnb.tuning",
@@ -48,6 +50,9 @@ _PUBLIC = {
     "Generated": "mdnb.generation.generated",
     "interpolate": "mdnb.generation.interpolate",
     "around": "mdnb.generation.around",
+    "latents": "mdnb.generation.latents",
+    "rollout": "mdnb.generation.rollout",
+    "Rollout": "mdnb.generation.rolled",
     "landscape": "mdnb.landscapes",
     "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
@@ -78,7 +83,11 @@ if TYPE_CHECKING:
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
     from mdnb.generation.interpolate import interpolate as interpolate
+    from mdnb.generation.latents import latents as latents
+    from mdnb.generation.rolled import Rollout as Rollout
+    from mdnb.generation.rollout import rollout as rollout
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
+    from mdnb.kinetics import compare_dynamics as compare_dynamics
     from mdnb.kinetics import lag_scan as lag_scan
     from mdnb.kinetics import metastable_states as metastable_states
     from mdnb.kinetics import timescales as timescales
@@ -91,6 +100,7 @@ if TYPE_CHECKING:
     from mdnb.models.mlp import MLP as MLP
     from mdnb.models.objectives import Forecast as Forecast
     from mdnb.models.objectives import Labels as Labels
+    from mdnb.models.objectives import Propagate as Propagate
     from mdnb.models.objectives import SlowModes as SlowModes
     from mdnb.models.objectives import TimeLagged as TimeLagged
     from mdnb.models.rnn import RNN as RNN

@@ -18,7 +18,8 @@ from mdnb.generation.latents import Region
 @cache
 def vae(target=None):
     data = features("internal-coordinates")
-    return mdnb.fit(data, target, mdnb.VAE(latent=10, hidden=128, beta=0.1), mdnb.Training(epochs=120, patience=120, batch_size=64))
+    training = mdnb.Training(epochs=120, patience=120, batch_size=64)
+    return mdnb.fit(data, target, mdnb.VAE(latent=10, hidden=128, beta=0.1), training)
 
 
 @cache

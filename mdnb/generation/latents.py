@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mdtraj
@@ -11,14 +11,15 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from mdnb.datasets import digest
 from mdnb.errors import DataError, SpecError
-from mdnb.features.base import Features, make_featurizer
+from mdnb.features.base import Column, Features, make_featurizer
 from mdnb.formats.topology_json import topology_from_json
 from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Chunk
 
-__all__ = ["Region", "outside_note", "require_vae", "scaled_frame"]
+__all__ = ["Region", "latents", "latents_name", "outside_note", "require_vae", "scaled_frame"]
 
 
 def require_vae(run: Run) -> VAEModel:
@@ -76,6 +77,49 @@ def scaled_frame(run: Run, frame: Any, features: Features | None) -> Tensor:
     if not 0 <= frame < len(features):
         raise DataError(f"there is no frame {frame}; the features have the frames 0 to {len(features) - 1}")
     return run.inputs(features, np.array([[int(frame)]]))
+
+
+def latents(run: Run, features: Features) -> Features:
+    """Return the latents of each frame as features, to learn their dynamics or anything else of them.
+
+    Parameters
+    ----------
+    run : Run
+        Of a VAE without a condition.
+    features : Features
+        With the columns of its training.
+
+    Returns
+    -------
+    Features
+        Posterior means, (n_frames, latent); trajectories and times as they were.
+
+    Raises
+    ------
+    SpecError
+        For another family, or a VAE with a condition.
+    DataError
+        When the features are not those of the training.
+    """
+    name = latents_name(run)
+    values = run.encode(features).astype(np.float32)
+    columns = tuple(Column(f"latent {number}", "", ()) for number in range(values.shape[1]))
+    return replace(features, values=values, columns=columns, axes=("feature",), featurizers=(name,), code="")
+
+
+def latents_name(run: Run) -> str:
+    """Return a name of the latents of one VAE, by which they are told from those of another.
+
+    Raises
+    ------
+    SpecError
+        For another family, or a VAE with a condition, whose latents alone do not say what a frame is.
+    """
+    model = require_vae(run)
+    if model.conditional:
+        raise SpecError("the latents of a VAE with a condition do not say all of a frame; train one without a target")
+    weights = [value.flatten().float().numpy() for _, value in sorted(model.state_dict().items())]
+    return f"latents of VAE {digest(np.concatenate(weights))[:8]}"
 
 
 @dataclass(frozen=True)

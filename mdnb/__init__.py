@@ -32,11 +32,13 @@ _PUBLIC = {
     "SlowModes": "mdnb.models.objectives",
     "TimeLagged": "mdnb.models.objectives",
     "Forecast": "mdnb.models.objectives",
+    "Propagate": "mdnb.models.objectives",
     "Run": "mdnb.runs",
     "baselines": "mdnb.baseline",
     "linear_modes": "mdnb.baseline",
     "timescales": "mdnb.kinetics",
     "chapman_kolmogorov": "mdnb.kinetics",
+    "compare_dynamics": "mdnb.kinetics",
     "lag_scan": "mdnb.kinetics",
     "metastable_states": "mdnb.kinetics",
     "tune": "mdnb.tuning",
@@ -51,6 +53,11 @@ _PUBLIC = {
     "reweight": "mdnb.generation.weights",
     "match_energies": "mdnb.generation.weights",
     "Weights": "mdnb.generation.weights",
+    "interpolate": "mdnb.generation.interpolate",
+    "around": "mdnb.generation.around",
+    "latents": "mdnb.generation.latents",
+    "rollout": "mdnb.generation.rollout",
+    "Rollout": "mdnb.generation.rolled",
     "landscape": "mdnb.landscapes",
     "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
@@ -77,14 +84,20 @@ if TYPE_CHECKING:
     from mdnb.features.base import Features as Features
     from mdnb.features.engine import featurize as featurize
     from mdnb.features.joined import join as join
+    from mdnb.generation.around import around as around
     from mdnb.generation.energy import Energies as Energies
     from mdnb.generation.energy import energies as energies
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
+    from mdnb.generation.interpolate import interpolate as interpolate
+    from mdnb.generation.latents import latents as latents
+    from mdnb.generation.rolled import Rollout as Rollout
+    from mdnb.generation.rollout import rollout as rollout
     from mdnb.generation.weights import Weights as Weights
     from mdnb.generation.weights import match_energies as match_energies
     from mdnb.generation.weights import reweight as reweight
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
+    from mdnb.kinetics import compare_dynamics as compare_dynamics
     from mdnb.kinetics import lag_scan as lag_scan
     from mdnb.kinetics import metastable_states as metastable_states
     from mdnb.kinetics import timescales as timescales
@@ -97,6 +110,7 @@ if TYPE_CHECKING:
     from mdnb.models.mlp import MLP as MLP
     from mdnb.models.objectives import Forecast as Forecast
     from mdnb.models.objectives import Labels as Labels
+    from mdnb.models.objectives import Propagate as Propagate
     from mdnb.models.objectives import SlowModes as SlowModes
     from mdnb.models.objectives import TimeLagged as TimeLagged
     from mdnb.models.rnn import RNN as RNN

@@ -9,7 +9,16 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-__all__ = ["Score", "class_scores", "error_scores", "interval_scores", "real_scores", "vamp_scores", "verdict"]
+__all__ = [
+    "Score",
+    "class_scores",
+    "error_scores",
+    "interval_scores",
+    "likelihood_scores",
+    "real_scores",
+    "vamp_scores",
+    "verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,11 @@ def interval_scores(
 def error_scores(name: str, squares: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
     """Return the mean of squared errors of scaled numbers (1 is as good as the mean), each sample's (n_samples,)."""
     return _with_intervals({name: lambda own: float(squares[own].mean())}, trajectory, (0.0, np.inf))
+
+
+def likelihood_scores(each: np.ndarray, trajectory: np.ndarray) -> dict[str, Score]:
+    """Return the mean log likelihood of held-out frames in nats, each one's (n_samples,); higher is better."""
+    return _with_intervals({"log likelihood": lambda own: float(each[own].mean())}, trajectory)
 
 
 def vamp_scores(

@@ -93,7 +93,8 @@ def output_names(run: Run, raw: bool = False) -> list[str]:
         return [f"{'logit' if raw else 'probability'} of {name!r}" for name in target.classes]
     if isinstance(run.model, Predictor) and target is not None and run.task.kind == "real" and n_outputs == 1:
         return [f"{target.name}, scaled" if raw else f"{target.name}{f' in {target.unit}' if target.unit else ''}"]
-    what = {"slow": "slow mode", "forecast": "foreseen number", "lagged": "latent"}.get(run.task.kind, "")
+    of_kind = {"slow": "slow mode", "forecast": "foreseen number", "lagged": "latent", "propagate": "expected number"}
+    what = of_kind.get(run.task.kind, "")
     what = what or {"VAE": "latent", "GAN": "score of the critic"}.get(run.family, "output")
     return [f"{what} {number + 1}" for number in range(n_outputs)]
 

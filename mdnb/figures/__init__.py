@@ -13,6 +13,7 @@ from mdnb.figures.kinetics import (
 )
 from mdnb.figures.landscapes import landscape_figure
 from mdnb.figures.learning import confusion_figure, learning_figure, scores_figure
+from mdnb.figures.paths import path_figure
 from mdnb.figures.traces import free_energy_figure, trace_figure
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "learning_figure",
     "mode_trace_figure",
     "modes_figure",
+    "path_figure",
     "ramachandran_figure",
     "scores_figure",
     "timescales_figure",

@@ -7,6 +7,7 @@ from typing import Any
 import mdtraj
 import numpy as np
 import torch
+from torch import Tensor
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
@@ -21,7 +22,7 @@ from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
-__all__ = ["generate"]
+__all__ = ["generate", "require_structures", "structures_of"]
 
 
 def generate(
@@ -66,6 +67,20 @@ def generate(
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
+    require_structures(run, reference)
+    generator = torch.Generator().manual_seed(seed)
+    wanted, notes = read_condition(run, condition, int(n))
+    return structures_of(run, model.sample(int(n), generator, wanted), wanted, seed, reference, notes)
+
+
+def require_structures(run: Run, reference: Trajectories | Features | None) -> None:
+    """Refuse a run from whose frames no structures can be made, or what is no reference.
+
+    Raises
+    ------
+    DataError
+        When it is one.
+    """
     if reference is not None and not isinstance(reference, Trajectories | Features):
         raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
     if run.featurizers != (InternalCoordinates.name,):
@@ -73,12 +88,38 @@ def generate(
             f"structures cannot be rebuilt from {', '.join(run.featurizers)}; featurize with 'internal-coordinates'"
         )
     run.require_finished()
+
+
+def structures_of(
+    run: Run,
+    scaled: Tensor,
+    wanted: Tensor | None = None,
+    seed: int = 0,
+    reference: Trajectories | Features | None = None,
+    notes: tuple[str, ...] = (),
+) -> Generated:
+    """Return the structures of scaled frames, as a model makes them, with their checks.
+
+    Parameters
+    ----------
+    run : Run
+        As `require_structures` wants it.
+    scaled : (n, *shape) Tensor
+    wanted : (n,) Tensor, optional
+        What each was asked to be, as `read_condition` returns it.
+    seed, reference
+        As for `generate`.
+    notes : tuple of str
+
+    Raises
+    ------
+    DataError
+        When the reference is of another molecule.
+    """
     topology = topology_from_json(run.topology)
     coordinates = InternalCoordinates()
     coordinates.prepare(topology, run.reference)
-    generator = torch.Generator().manual_seed(seed)
-    wanted, notes = read_condition(run, condition, int(n))
-    values = run.scaler.inverse(model.sample(int(n), generator, wanted).numpy())
+    values = run.scaler.inverse(scaled.numpy())
     structures = mdtraj.Trajectory(coordinates.rebuild(values).astype(np.float32), topology)
     structures.superpose(mdtraj.Trajectory(run.reference[None], topology))
     if reference is None:

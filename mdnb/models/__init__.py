@@ -5,11 +5,11 @@ from mdnb.models.cnn import CNN
 from mdnb.models.cnnrnn import CNNRNN
 from mdnb.models.gan import GAN
 from mdnb.models.mlp import MLP
-from mdnb.models.objectives import Forecast, Labels, SlowModes, TimeLagged
+from mdnb.models.objectives import Forecast, Labels, Propagate, SlowModes, TimeLagged
 from mdnb.models.rnn import RNN
 from mdnb.models.vae import VAE
 
 __all__ = [
     "CNN", "CNNRNN", "GAN", "MLP", "RNN", "VAE", "Batch", "Forecast", "Labels", "Model", "ModelSpec", "Objective",
-    "Predictor", "SlowModes", "Task", "TimeLagged",
+    "Predictor", "Propagate", "SlowModes", "Task", "TimeLagged",
 ]  # fmt: skip

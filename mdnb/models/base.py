@@ -48,6 +48,10 @@ class Head(nn.Module, ABC):
     def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return ``{"loss": ..., and its parts}``."""
 
+    def begin(self, train: Iterable[Batch]) -> None:
+        """See the training samples once before the first epoch."""
+        return None
+
     def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
         """Return the loss of all batches together."""
         parts = [(float(self.losses(encoder, batch)["loss"]), len(batch.x)) for batch in batches]
@@ -105,7 +109,7 @@ class Task:
         Meaning of its axes; a last axis ``xyz`` holds channels.
     window : int
         Frames in a sample.
-    kind : {"class", "real", "forecast", "slow", "lagged", "none"}
+    kind : {"class", "real", "forecast", "slow", "lagged", "propagate", "none"}
         What is learned. For a family that generates, the kind of its condition, or none.
     n_outputs : int
         Number of classes; 1 for a real number; of slow modes, latents, or foreseen numbers.
@@ -178,6 +182,10 @@ class Model(nn.Module, ABC):
         """Return the parameters of one group."""
         return list(self.parameters())
 
+    def begin(self, train: Iterable[Batch]) -> None:
+        """See the training samples once before the first epoch."""
+        return None
+
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the loss of all validation batches together."""
         group = next(iter(self.groups))
@@ -222,6 +230,10 @@ class Predictor(Model):
     def losses(self, batch: Batch, group: str) -> dict[str, Tensor]:
         """Return the loss of a batch."""
         return self.head.losses(self.encoder, batch)
+
+    def begin(self, train: Iterable[Batch]) -> None:
+        """Let the head see the training samples."""
+        self.head.begin(train)
 
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the loss of all validation batches together."""

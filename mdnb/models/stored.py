@@ -88,7 +88,7 @@ def _check_task(task: Task, window: object) -> None:
     _require(min(shape) > 0 and math.prod(shape) < _LARGEST, f"the shape {shape!r} is none of a frame")
     _require(_texts(task.axes) and len(task.axes) == len(shape), f"the axes {task.axes!r} do not fit {shape}")
     _require(_whole(task.window) and task.window == window, f"the window is {task.window!r} and {window!r}")
-    known = ("class", "real", "forecast", "slow", "lagged", "none")
+    known = ("class", "real", "forecast", "slow", "lagged", "propagate", "none")
     _require(task.kind in known, f"the kind of task {task.kind!r} is not known")
     _require(_whole(task.n_outputs) and 0 <= task.n_outputs < _LARGEST, f"{task.n_outputs!r} outputs cannot be")
     weights = task.class_weights

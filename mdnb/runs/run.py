@@ -203,7 +203,7 @@ class Run:
         -------
         array
             Class numbers (n_samples,); numbers in the label's unit (n_samples,); or the frames that follow,
-            (n_samples, steps, *shape) in the features' units.
+            (n_samples, steps, *shape) in the features' units, of a rollout's distribution its mean.
 
         Raises
         ------
@@ -214,7 +214,7 @@ class Run:
         if not isinstance(self.model, Predictor) or self.task.kind in ("slow", "lagged"):
             raise DataError(f"a {self.family} predicts nothing here; use run.encode, mdnb.generate or mdnb.explain")
         outputs = self.outputs(features, self.samples(features).frames)
-        if self.task.kind == "forecast":
+        if self.task.kind in ("forecast", "propagate"):
             return self.scaler.inverse(outputs.reshape(len(outputs), -1, *self.task.shape))
         return outputs.argmax(1) if self.task.kind == "class" else outputs[:, 0]
 

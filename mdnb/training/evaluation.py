@@ -6,10 +6,19 @@ import torch
 
 from mdnb.models.base import Model, Predictor
 from mdnb.models.objectives.labels import GaussianHead
+from mdnb.models.objectives.propagate import PropagateHead
 from mdnb.models.objectives.slow_modes import SlowModesHead
 from mdnb.models.objectives.time_lagged import TimeLaggedHead
 from mdnb.models.vae import VAEModel
-from mdnb.scores import Score, class_scores, error_scores, interval_scores, real_scores, vamp_scores
+from mdnb.scores import (
+    Score,
+    class_scores,
+    error_scores,
+    interval_scores,
+    likelihood_scores,
+    real_scores,
+    vamp_scores,
+)
 from mdnb.training.batches import Batches
 from mdnb.training.plan import Plan
 
@@ -34,6 +43,9 @@ def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     if isinstance(head, TimeLaggedHead):
         lagged = [(head.reconstruct(model.encoder, b.x) - b.later.flatten(1)).square().mean(1) for b in test]  # type: ignore[union-attr]
         return error_scores("reconstruction error", torch.cat(lagged).cpu().numpy(), where)
+    if isinstance(head, PropagateHead):
+        each = [head.log_likelihood(model.encoder(b.x), b.x, b.later.flatten(1)) for b in test]  # type: ignore[union-attr]
+        return likelihood_scores(torch.cat(each).cpu().numpy(), where)
     if plan.task.kind == "forecast":
         ahead = [(model.score(b.x) - b.later.flatten(1)).square().mean(1) for b in test]  # type: ignore[union-attr]
         return error_scores("forecast error", torch.cat(ahead).cpu().numpy(), where)

@@ -60,7 +60,7 @@ def fit(
         (ten frames for a family that learns time).
     objective : Objective or str, optional
         What to learn where it is not a target: ``mdnb.SlowModes(lag_time=10)``, ``mdnb.Forecast()``,
-        ``mdnb.TimeLagged()``; or ``mdnb.Labels(uncertainty=True)`` for a number with its error.
+        ``mdnb.TimeLagged()``, ``mdnb.Propagate()``; or ``mdnb.Labels(uncertainty=True)`` for a number with its error.
     out : path, optional
         Folder of the run. While it is trained, the folder ``<out>.training`` beside it holds all that is needed to
         go on after a crash: `mdnb.resume`, or the same call again, continues there, to the same weights bit for bit.
@@ -249,6 +249,7 @@ def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, M
     batches = Batches(plan, device)
     torch.manual_seed(plan.training.seed)
     model = plan.spec.build(plan.task).to(device)
+    model.begin(batches.part("train"))
     if plan.training.threads == 0:
         n_threads = 1
         if together.size == 1 and device.type == "cpu":

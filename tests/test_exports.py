@@ -95,6 +95,7 @@ OBJECTIVES = {
     "slow mode 2": mdnb.SlowModes(lag_time=20.0, modes=2),
     "latent 2": mdnb.TimeLagged(lag_time=20.0, latent=2),
     "foreseen number 8": mdnb.Forecast(steps=2),
+    "expected number 4": mdnb.Propagate(components=4),
     "cos psi ALA2": mdnb.Labels(uncertainty=True),
 }
 

@@ -24,6 +24,16 @@ FAST = {
     "05_tune": {"trials": 2, "epochs": 1},
     "06_explain": {"epochs": 1, "n_explained": 30},
     "07_generate_gan": {"hidden": 64, "epochs": 12, "n": 300},
+    "07_generate_trajectories": {
+        "vae_epochs": 2,
+        "window": 3,
+        "hidden": 16,
+        "components": 6,
+        "epochs": 1,
+        "n_frames": 60,
+        "n_trajectories": 8,
+        "lag_times": "1",
+    },
     "07_generate_vae": {"hidden": 32, "epochs": 5, "n": 300},
     "demo": {"epochs": 1, "generator_epochs": 6, "n_generated": 200},
 }
@@ -107,9 +117,11 @@ def test_notebook(name, tmp_path, monkeypatch):
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert "application/vnd.plotly.v1+json" in kinds
     assert "plotly" in html
-    if name in ("01_pick_and_inspect", "06_explain", "07_generate_gan", "07_generate_vae", "demo"):
+    if name in ("01_pick_and_inspect", "06_explain", "demo") or name.startswith("07"):
         assert "3Dmol" in html
-    if name.startswith("07"):
+    if name == "07_generate_trajectories":
+        assert len(list((tmp_path / "report" / "artifacts" / "trajectories").glob("*.xtc"))) == 8
+    elif name.startswith("07"):
         assert (tmp_path / "report" / "artifacts" / "generated.pdb").exists()
     if name in ("03_predict_spatial", "04_dynamics_future_state", "04_dynamics_slow_modes", "demo"):
         assert "the best baseline" in html

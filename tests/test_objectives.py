@@ -17,7 +17,7 @@ OBJECTIVES = {
     "slow": mdnb.SlowModes(lag_time=8.0, modes=2),
     "reversible": mdnb.SlowModes(lag_time=8.0, modes=2, reversible=True),
     "forecast": mdnb.Forecast(steps=2),
-    "propagate": mdnb.Propagate(components=4),
+    "propagate": mdnb.Propagate(components=8),
     "lagged": mdnb.TimeLagged(lag_time=20.0, latent=2),
     "autoencoder": mdnb.TimeLagged(latent=2),
     "uncertainty": mdnb.Labels(uncertainty=True),

@@ -47,7 +47,9 @@ def test_resumed_it_has_the_same_weights_bit_for_bit(family, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-@pytest.mark.parametrize("objective", [mdnb.SlowModes(lag_time=40.0), mdnb.Forecast(), mdnb.TimeLagged()])
+@pytest.mark.parametrize(
+    "objective", [mdnb.SlowModes(lag_time=40.0), mdnb.Forecast(), mdnb.TimeLagged(), mdnb.Propagate(components=4)]
+)
 def test_every_objective_resumes(objective, tmp_path):
     options = {"target": None, "objective": objective}
     killed("CNN", tmp_path / "run", 2, **options)

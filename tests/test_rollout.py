@@ -14,7 +14,7 @@ from mdnb.features.base import Column
 
 STEP = 4.0  # ps
 FAST = mdnb.Training(epochs=8, batch_size=256)
-LONG = mdnb.Training(epochs=25, patience=25, batch_size=128, learning_rate=5e-3)
+LONG = mdnb.Training(epochs=15, patience=15, batch_size=128, learning_rate=5e-3)
 
 
 def made(values: np.ndarray) -> mdnb.Features:
@@ -50,7 +50,12 @@ def two_states() -> mdnb.Features:
 @cache
 def propagator(name: str) -> mdnb.Run:
     data = {"one": ornstein_uhlenbeck, "two": two_states}[name]()
-    return mdnb.fit(data, spec=mdnb.MLP(hidden=32), training=LONG, objective=mdnb.Propagate(components=12))
+    return mdnb.fit(
+        data,
+        spec=mdnb.MLP(hidden=32),
+        training=LONG if name == "one" else FAST,
+        objective=mdnb.Propagate(components=12),
+    )
 
 
 # --- known processes -------------------------------------------------------------------------------------------------
@@ -74,6 +79,15 @@ def test_its_log_likelihood_is_nearly_the_best_there_is():
     run, data = propagator("one"), ornstein_uhlenbeck()
     ahead = run.predict(data)[:, 0, 0]
     assert np.abs(ahead - (3 + 0.9 * (data.values[:, 0] - 3))).mean() < 0.15
+
+
+def test_the_baselines_of_a_linear_process_are_as_good_and_those_of_jumps_are_not():
+    linear = mdnb.baselines(propagator("one"), ornstein_uhlenbeck())
+    best = -0.5 * np.log(2 * np.pi * np.e * (1 - 0.9**2))
+    assert linear["linear Gaussian"]["log likelihood"].value == pytest.approx(best, abs=0.03)
+    assert linear["independent Gaussian"]["log likelihood"].value == pytest.approx(-1.42, abs=0.1)
+    jumps = mdnb.baselines(propagator("two"), two_states())
+    assert jumps["MLP"]["log likelihood"].minus(jumps["linear Gaussian"]["log likelihood"]).low > 0
 
 
 def test_two_states_keep_their_populations_and_their_timescale():
@@ -292,3 +306,16 @@ def test_alanine_dipeptide_itself():
     assert found.populations_agree.all()
     assert (found.factors > 0.6).all()
     assert (found.factors < 1.7).all()
+
+
+def test_the_figure_shows_both_with_their_intervals():
+    data = two_states()
+    found = mdnb.compare_dynamics(data, data, [STEP, 2 * STEP], n_states=2, n_clusters=10, n_bootstrap=20)
+    figure = mdnb.figures.agreement_figure(found)
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    lines = [trace for trace in figure.data if trace.type == "scatter"]
+    assert [trace.name for trace in bars] == ["simulated", "drawn"]
+    assert np.allclose(bars[1].y, found.populations["drawn"][0])
+    assert np.allclose(np.asarray(bars[1].y) + bars[1].error_y.array, found.populations["drawn"][2])
+    assert np.allclose(lines[0].y, found.timescales["simulated"].values[:, 0])
+    assert list(lines[0].x) == [STEP, 2 * STEP]

@@ -8,7 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mdnb.baseline.data import Data
-from mdnb.baseline.dynamics import forecasts, slow_modes
+from mdnb.baseline.dynamics import forecasts, propagators, slow_modes
 from mdnb.baseline.reconstruction import reconstructions
 from mdnb.errors import DataError
 from mdnb.features.base import Features
@@ -34,8 +34,10 @@ def baselines(run: Run, features: Features, target: Any = None) -> dict[str, dic
         ``{model: {metric: score}}``, the run itself last. On the same scaled windows, of a class: the majority class
         and logistic regression; of a number: the mean and ridge regression; of slow modes: TICA and linear VAMP with
         as many modes; of a VAE or ``TimeLagged()``: principal components, or at a lag reduced-rank regression, with
-        as many latents; of a forecast: persistence and ridge regression. All intervals are of the same bootstrap
-        draws, so that ``score.minus(other)`` has an interval of its own; `mdnb.scores.verdict` says it in words.
+        as many latents; of a forecast: persistence and ridge regression; of a rollout's distribution:
+        independent Gaussian frames, and a Gaussian about a linear function of the window. All intervals are of
+        the same bootstrap draws, so that ``score.minus(other)`` has an interval of its own; `mdnb.scores.verdict`
+        says it in words.
 
     Raises
     ------
@@ -60,6 +62,8 @@ def baselines(run: Run, features: Features, target: Any = None) -> dict[str, dic
             found = slow_modes(data)
         elif kind == "forecast":
             found = forecasts(data)
+        elif kind == "propagate":
+            found = propagators(data)
         elif kind == "class":
             found = _classes(data)
         else:

@@ -6,18 +6,19 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import multivariate_normal
 
 from mdnb.baseline.data import Data
 from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.features.base import Features
 from mdnb.models.objectives import Forecast, SlowModes
 from mdnb.runs import Run
-from mdnb.scores import Score, error_scores, vamp_scores
+from mdnb.scores import Score, error_scores, likelihood_scores, vamp_scores
 
 if TYPE_CHECKING:
     from deeptime.decomposition import CovarianceKoopmanModel
 
-__all__ = ["fit_linear", "forecasts", "linear_modes", "slow_modes"]
+__all__ = ["fit_linear", "forecasts", "linear_modes", "propagators", "slow_modes"]
 
 _RIDGES = np.logspace(-6, 3, 10)
 
@@ -123,3 +124,23 @@ def forecasts(data: Data) -> dict[str, dict[str, Score]]:
     guesses = {"persistence": np.zeros_like(truth), "ridge regression": guess(guess_x, best)}
     squares = {name: np.square(one - truth).mean(1) for name, one in guesses.items()}
     return {name: error_scores("forecast error", one, data.where) for name, one in squares.items()}
+
+
+def propagators(data: Data) -> dict[str, dict[str, Score]]:
+    """Return the scores of independent Gaussian frames, and of a Gaussian about a linear function of the window."""
+    train = data.inputs("train")
+    x = np.column_stack([np.ones(len(train)), train]).astype(np.float64)
+    y = data.later("train").astype(np.float64)
+    test_x = np.column_stack([np.ones(len(data.inputs("test"))), data.inputs("test")])
+    test_y = data.later("test")
+    weights = np.linalg.lstsq(x, y, rcond=1e-8)[0]
+    rests = {
+        "independent Gaussian": (y - y.mean(0), test_y - y.mean(0)),
+        "linear Gaussian": (y - x @ weights, test_y - test_x @ weights),
+    }
+    found = {}
+    for name, (own, rest) in rests.items():
+        covariance = own.T @ own / len(own) + 1e-6 * np.eye(own.shape[1])
+        each = multivariate_normal(np.zeros(own.shape[1]), covariance).logpdf(rest)
+        found[name] = likelihood_scores(np.atleast_1d(each), data.where)
+    return found

@@ -1,5 +1,6 @@
 """Results drawn as plotly figures; nothing is computed here that a result object does not offer."""
 
+from mdnb.figures.agreement import agreement_figure
 from mdnb.figures.attributions import attributions_figure
 from mdnb.figures.ensembles import ensemble_figure
 from mdnb.figures.explanations import contact_map_figure, explanation_figure, window_figure
@@ -17,6 +18,7 @@ from mdnb.figures.paths import path_figure
 from mdnb.figures.traces import free_energy_figure, trace_figure
 
 __all__ = [
+    "agreement_figure",
     "attributions_figure",
     "chapman_kolmogorov_figure",
     "checks_figure",

@@ -28,7 +28,7 @@ class Propagate(Objective):
     """Learn the distribution of the next frame, as `mdnb.rollout` draws from it."""
 
     task_kind: ClassVar[str] = "propagate"
-    learning_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 3e-3
 
     lag_time: float = setting(0.0, "from one frame of a rollout to the next; 0 is the time between frames",
                               low=0.0, high=1e9, unit="ps")  # fmt: skip

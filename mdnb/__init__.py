@@ -58,6 +58,10 @@ _PUBLIC = {
     "latents": "mdnb.generation.latents",
     "rollout": "mdnb.generation.rollout",
     "Rollout": "mdnb.generation.rolled",
+    "judge": "mdnb.generation.judge",
+    "Judgement": "mdnb.generation.judgement",
+    "md_piece": "mdnb.generation.ensemble",
+    "pca_mixture": "mdnb.generation.mixture",
     "landscape": "mdnb.landscapes",
     "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
@@ -96,6 +100,10 @@ if TYPE_CHECKING:
     from mdnb.generation.weights import Weights as Weights
     from mdnb.generation.weights import match_energies as match_energies
     from mdnb.generation.weights import reweight as reweight
+    from mdnb.generation.ensemble import md_piece as md_piece
+    from mdnb.generation.judge import judge as judge
+    from mdnb.generation.judgement import Judgement as Judgement
+    from mdnb.generation.mixture import pca_mixture as pca_mixture
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
     from mdnb.kinetics import compare_dynamics as compare_dynamics
     from mdnb.kinetics import lag_scan as lag_scan

@@ -1,0 +1,114 @@
+"""The nearest of many structures to each of many others, by RMSD after the best superposition, exactly and quickly."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from threadpoolctl import threadpool_limits
+
+__all__ = ["nearest_rmsd"]
+
+#: Atoms whose distances bound the RMSD from below, and the directions in which those distances are compared.
+_ANCHORS, _DIRECTIONS = 16, 16
+
+
+def nearest_rmsd(queries: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the RMSD of each query to the nearest structure of a pool, and which one that is.
+
+    What the distances between atoms say bounds the RMSD from below: the distance of two atoms changes by at most
+    their two displacements, so that the squared changes of all pairs of m atoms add up to at most 2 (m - 1) n RMSD^2
+    of n atoms. Only structures whose bound is below the best RMSD so far are superposed; the result is exact.
+
+    Parameters
+    ----------
+    queries : (n_queries, n_atoms, 3) array
+        In nm.
+    pool : (n_pool, n_atoms, 3) array
+
+    Returns
+    -------
+    tuple of (n_queries,) array
+        The RMSD in nm, and the place of the nearest structure in the pool.
+
+    References
+    ----------
+    Theobald, Acta Cryst. A 61, 478 (2005), https://doi.org/10.1107/S0108767305015266
+    """
+    own, others = (_centred(one) for one in (queries, pool))
+    n_atoms = own.shape[1]
+    anchors = np.unique(np.linspace(0, n_atoms - 1, min(n_atoms, _ANCHORS)).astype(int))
+    first, second = np.triu_indices(len(anchors), 1)
+    lengths = [np.linalg.norm(one[:, anchors[first]] - one[:, anchors[second]], axis=-1) for one in (own, others)]
+    with threadpool_limits(1):
+        middle = lengths[1].mean(0)
+        # Projections shorten distances, so that the bound holds in any number of directions.
+        axes = np.linalg.svd((lengths[1] - middle)[: 20 * 1000 : 1 + len(pool) // 5000], full_matrices=False)[2]
+        a, b = ((one - middle) @ axes[:_DIRECTIONS].T for one in lengths)
+        scale = 1.0 / (2 * max(1, len(anchors) - 1) * n_atoms)
+        best, which = np.empty(len(own)), np.empty(len(own), np.int64)
+        of_own, of_others = np.square(a).sum(1), np.square(b).sum(1)
+        for start in range(0, len(own), 256):
+            rows = slice(start, start + 256)
+            bound = (of_own[rows, None] + of_others[None] - 2 * a[rows] @ b.T) * scale
+            _search(own[rows], others, bound, best[rows], which[rows])
+    return best, which
+
+
+def _centred(positions: np.ndarray) -> np.ndarray:
+    positions = np.asarray(positions, np.float64)
+    return np.ascontiguousarray(positions - positions.mean(1, keepdims=True))
+
+
+@njit(cache=True, nogil=True)
+def _search(own, others, bound, best, which):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    squares = np.empty(len(others))
+    for number in range(len(others)):
+        squares[number] = (others[number] ** 2).sum()
+    for query in range(len(own)):
+        size = (own[query] ** 2).sum()
+        found = int(np.argmin(bound[query]))
+        least = _mean_square(own[query], others[found], size, squares[found])
+        for number in range(len(others)):
+            if bound[query, number] - 1e-9 < least:
+                square = _mean_square(own[query], others[number], size, squares[number])
+                if square < least:
+                    least, found = square, number
+        best[query] = np.sqrt(max(least, 0.0))
+        which[query] = found
+
+
+@njit(cache=True, nogil=True)
+def _mean_square(first, second, size, other):  # type: ignore[no-untyped-def]
+    """Return the squared RMSD of two centred structures; their sums of squares are given."""
+    n = len(first)
+    xx = xy = xz = yx = yy = yz = zx = zy = zz = 0.0
+    for k in range(n):
+        x, y, z = first[k, 0], first[k, 1], first[k, 2]
+        a, b, c = second[k, 0], second[k, 1], second[k, 2]
+        xx += x * a
+        xy += x * b
+        xz += x * c
+        yx += y * a
+        yy += y * b
+        yz += y * c
+        zx += z * a
+        zy += z * b
+        zz += z * c
+    # The characteristic polynomial l^4 + c2 l^2 + c1 l + c0 of the quaternion matrix; Newton's method from above.
+    norm = xx * xx + xy * xy + xz * xz + yx * yx + yy * yy + yz * yz + zx * zx + zy * zy + zz * zz
+    c2 = -2.0 * norm
+    c1 = -8.0 * (xx * (yy * zz - yz * zy) - xy * (yx * zz - yz * zx) + xz * (yx * zy - yy * zx))
+    a, b, c = xx * xx + yx * yx + zx * zx, xy * xy + yy * yy + zy * zy, xz * xz + yz * yz + zz * zz
+    d, e, f = xx * xy + yx * yy + zx * zy, xx * xz + yx * yz + zx * zz, xy * xz + yy * yz + zy * zz
+    c0 = norm * norm - 4.0 * (a * b - d * d + a * c - e * e + b * c - f * f)
+    largest = 0.5 * (size + other)
+    for _ in range(60):
+        square = largest * largest
+        slope = 4.0 * square * largest + 2.0 * c2 * largest + c1
+        if slope <= 0.0:
+            break
+        step = ((square + c2) * square + c1 * largest + c0) / slope
+        largest -= step
+        if abs(step) <= 1e-13 * largest:
+            break
+    return max((size + other - 2.0 * largest) / n, 0.0)

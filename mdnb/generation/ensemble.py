@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import mdtraj
@@ -33,15 +34,18 @@ class Ensemble:
         Successive frames of one replica are one block; independent structures are parted at random.
     time_step : float
         Between frames in ps; NaN where there is no time.
-    ordered : bool
-        Whether they are in the order of time.
+    rows : (n,) int array
+        Which of the frames that were given.
+    given : int
+        How many frames were given.
     """
 
     structures: mdtraj.Trajectory
     replica: np.ndarray
     blocks: np.ndarray
+    rows: np.ndarray
+    given: int
     time_step: float = float("nan")
-    ordered: bool = False
 
     def __len__(self) -> int:
         return int(self.structures.n_frames)
@@ -83,7 +87,8 @@ class Ensemble:
                 for start, length in zip(np.cumsum([0, *given.lengths[:-1]]), given.lengths, strict=True)
             ])  # fmt: skip
             replica = np.searchsorted(np.cumsum(given.lengths), rows, side="right")
-            return cls(given.frames(rows), replica, _successive(replica), given.time_step * stride, True)
+            step = given.time_step * stride
+            return cls(given.frames(rows), replica, _successive(replica), rows, given.n_frames, step)
         if not (isinstance(given, Sequence) and given and all(isinstance(one, mdtraj.Trajectory) for one in given)):
             raise DataError(
                 f"got {type(given).__name__!r} as {what}, expected Trajectories (mdnb.load), an mdtraj.Trajectory or a "
@@ -94,9 +99,11 @@ class Ensemble:
             raise DataError(f"{what} holds no frames")
         stride = -(-total // most)
         parts = [one[::stride] for one in given if one.n_frames]
+        starts = np.cumsum([0, *(one.n_frames for one in given if one.n_frames)])
+        rows = np.concatenate([np.arange(a, b, stride) for a, b in pairwise(starts)])
         replica = np.repeat(np.arange(len(parts)), [one.n_frames for one in parts])
         joined = mdtraj.Trajectory(np.concatenate([one.xyz for one in parts]), parts[0].topology)
-        return cls(joined, replica, _successive(replica), _time_step(parts), True)
+        return cls(joined, replica, _successive(replica), rows, total, _time_step(parts))
 
     @classmethod
     def of(cls, given: Any, what: str, most: int, seed: int) -> Ensemble:
@@ -122,15 +129,16 @@ class Ensemble:
         n = structures.n_frames
         if n < 2:
             raise DataError(f"{what} holds {n} structures, expected at least 2; generate more")
-        if n > most:
-            structures, n = structures[np.linspace(0, n - 1, most).astype(int)], most
-        groups = np.random.default_rng(seed).permutation(np.arange(n) % min(_GROUPS, n))
-        return cls(structures, np.zeros(n, int), groups)
+        rows = np.linspace(0, n - 1, min(n, most)).astype(int)
+        groups = np.random.default_rng(seed).permutation(np.arange(len(rows)) % min(_GROUPS, len(rows)))
+        return cls(structures[rows], np.zeros(len(rows), int), groups, rows, n)
 
     def take(self, rows: np.ndarray) -> Ensemble:
         """Return some of them, in the order given, their blocks numbered anew."""
         blocks = np.unique(self.blocks[rows], return_inverse=True)[1]
-        return replace(self, structures=self.structures[rows], replica=self.replica[rows], blocks=blocks)
+        return replace(
+            self, structures=self.structures[rows], replica=self.replica[rows], blocks=blocks, rows=self.rows[rows]
+        )
 
     def require_like(self, other: Ensemble, what: str) -> None:
         """Raise a DataError when they are not of one molecule."""

@@ -33,6 +33,8 @@ class Comparison:
         Returns (..., n_parts).
     shown : bool
         Whether the parts are of interest one by one.
+    energetic : bool
+        Whether it needs energies.
     """
 
     metric: str
@@ -41,6 +43,15 @@ class Comparison:
     codes: Callable[[Described], np.ndarray] = field(repr=False)
     distance: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
     shown: bool = True
+    energetic: bool = False
+
+    def applies(self, one: Described) -> bool:
+        """Return whether an ensemble has what is compared."""
+        return not self.energetic or one.energies is not None
+
+    def counts(self, one: Described) -> np.ndarray:
+        """Return how often each bin was seen in each block, (n_blocks, n_parts, n_bins)."""
+        return block_counts(self.codes(one), one.ensemble.blocks, one.ensemble.n_blocks, self.n_bins)
 
 
 def block_counts(codes: np.ndarray, blocks: np.ndarray, n_blocks: int, n_bins: int) -> np.ndarray:
@@ -66,8 +77,14 @@ def comparisons(space: Space, reference: Described, seed: int = 0) -> list[Compa
     coordinates = space.coordinates
     found = []
 
-    def add(metric: str, parts: tuple[str, ...], n_bins: int, codes: Callable[[Described], np.ndarray]) -> None:
-        found.append(Comparison(metric, parts, n_bins, codes, _jensen_shannon, len(parts) > 1))
+    def add(
+        metric: str,
+        parts: tuple[str, ...],
+        n_bins: int,
+        codes: Callable[[Described], np.ndarray],
+        energetic: bool = False,
+    ) -> None:
+        found.append(Comparison(metric, parts, n_bins, codes, _jensen_shannon, parts != ("",), energetic))
 
     if coordinates.names:
         add("torsions, JS", coordinates.names, _TORSION_BINS, lambda one: _turn(one.angles, _TORSION_BINS))
@@ -108,7 +125,7 @@ def comparisons(space: Space, reference: Described, seed: int = 0) -> list[Compa
             assert one.energies is not None
             return energy.bins(one.energies[:, None], _BINS)
 
-        add("energy, JS", ("",), _BINS + 2, energies)
+        add("energy, JS", ("",), _BINS + 2, energies, energetic=True)
     directions = np.random.default_rng(seed).normal(size=(reference.features.shape[1], _DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
     projected = _Grid(reference.features @ directions, margin=0.5)
@@ -123,7 +140,7 @@ def comparisons(space: Space, reference: Described, seed: int = 0) -> list[Compa
         )
     )
     n_clusters = len(space.centres)
-    found.append(Comparison("mode collapse", ("",), n_clusters, lambda one: one.clusters[:, None], _missing))
+    found.append(Comparison("mode collapse", ("",), n_clusters, lambda one: one.clusters[:, None], _missing, False))
     return found
 
 

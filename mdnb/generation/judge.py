@@ -9,24 +9,19 @@ import mdtraj
 import numpy as np
 
 from mdnb.errors import DataError, SpecError
-from mdnb.generation.checks import CHECKS, Limits, check_structures
-from mdnb.generation.draws import block_weights, interval
+from mdnb.generation.case import Case
 from mdnb.generation.ensemble import Ensemble
 from mdnb.generation.generated import Generated
-from mdnb.generation.histograms import Comparison, block_counts, comparisons
-from mdnb.generation.judgement import Judgement, Ladder, Row
-from mdnb.generation.ladder import pieces
-from mdnb.generation.manifold import Manifolds
+from mdnb.generation.histogram_rows import histogram_rows, population_rows
+from mdnb.generation.judgement import Judgement
 from mdnb.generation.mixture import pca_mixture
-from mdnb.generation.novelty import NoveltyJudge, warning
-from mdnb.generation.space import Described, Space
+from mdnb.generation.sample_rows import check_rows, energy_rows, neighbour_rows, novelty_rows
+from mdnb.generation.space import Space
 from mdnb.trajectories import Trajectories
 
 __all__ = ["judge"]
 
 _TRAINING, _MIXTURE = "training MD", "PCA mixture"
-#: Samples of each kind whose neighbourhoods are compared, and frames that set the limits of the checks.
-_NEIGHBOURS, _LIMITS = 2_000, 5_000
 
 Structures: TypeAlias = Generated | mdtraj.Trajectory | Trajectories
 Energies: TypeAlias = Mapping[str, Any] | Callable[[mdtraj.Trajectory], Any]
@@ -113,280 +108,73 @@ def judge(
         n = max(len(one) for one in made.values())
         made[_TRAINING] = seen.take(np.linspace(0, len(seen) - 1, min(n, len(seen))).astype(int))
         made[_MIXTURE] = Ensemble.of(pca_mixture(seen.take(_even(seen, 5000)), n, seed), _MIXTURE, max_frames, seed)
-    return _Court(real, seen, made, energies, lag_time, n_states, n_draws, seed).judgement()
+    space = Space(real, lag_time=lag_time, n_states=n_states, seed=seed)
+    described = {
+        name: space.describe(one, None if baselines and name == _TRAINING else _energies(energies, name, one))
+        for name, one in made.items()
+    }
+    known = None if seen is None else space.describe(seen, _energies(energies, "train", seen))
+    if known is not None and baselines:
+        described[_TRAINING] = known.thinned(len(made[_TRAINING]))
+    case = Case(
+        space=space,
+        real=space.describe(real, _energies(energies, "reference", real)),
+        seen=known,
+        made=described,
+        baseline=_TRAINING if baselines else "",
+        n_draws=n_draws,
+        seed=seed,
+    )
+    rows, ladders = histogram_rows(case)
+    rows += [*energy_rows(case), *neighbour_rows(case), *check_rows(case)]
+    novel, warnings = novelty_rows(case)
+    order = {name: number for number, name in enumerate(described)}
+    return Judgement(
+        rows=tuple(sorted([*rows, *novel], key=lambda row: order[row.structures])),
+        populations=tuple(population_rows(case)),
+        ladders=ladders,
+        sizes={name: len(one) for name, one in described.items()},
+        notes=(*space.notes, *_notes(case)),
+        warnings=tuple(warnings),
+        time_known=bool(np.isfinite(real.time_step)),
+    )
 
 
-class _Court:
-    """All that one judgement needs."""
-
-    def __init__(
-        self,
-        real: Ensemble,
-        seen: Ensemble | None,
-        made: dict[str, Ensemble],
-        energies: Energies | None,
-        lag_time: float | None,
-        n_states: int | None,
-        n_draws: int,
-        seed: int,
-    ) -> None:
-        self.space = Space(real, lag_time=lag_time, n_states=n_states, seed=seed)
-        self.notes = list(self.space.notes)
-        self.warnings: list[str] = []
-        self.seed, self.n_draws = seed, n_draws
-        self.real = self.space.describe(real, _energies(energies, "reference", real))
-        self.seen = None if seen is None else self.space.describe(seen, _energies(energies, "train", seen))
-        self.made = {
-            name: self.space.describe(one, _energies(energies, name, one) if name != _TRAINING else None)
-            for name, one in made.items()
-        }
-        if self.seen is not None and _TRAINING in self.made:
-            self.made[_TRAINING] = self.seen.thinned(len(self.made[_TRAINING]))
-        self.weights = block_weights(real.n_blocks, n_draws, seed)
-        self.rows: list[Row] = []
-        self.populations: list[Row] = []
-        self.ladders: dict[str, Ladder] = {}
-        self._halves: tuple[Described, Described] | None = None
-
-    def judgement(self) -> Judgement:
-        for comparison in comparisons(self.space, self.real, self.seed):
-            self.compare(comparison)
-        self.neighbourhoods()
-        self.states()
-        self.check()
-        self.novelty()
-        self.say()
-        sets = {name: len(one) for name, one in self.made.items()}
-        order = {name: number for number, name in enumerate(sets)}
-        metrics = {metric: number for number, metric in enumerate(dict.fromkeys(row.metric for row in self.rows))}
-        rows = sorted(self.rows, key=lambda row: (order[row.structures], metrics[row.metric]))
-        return Judgement(
-            rows=tuple(rows),
-            populations=tuple(self.populations),
-            ladders=self.ladders,
-            sizes=sets,
-            notes=tuple(self.notes),
-            warnings=tuple(self.warnings),
-            time_known=bool(np.isfinite(self.real.ensemble.time_step)),
+def _notes(case: Case) -> list[str]:
+    """Return what was left out, and how figures were made."""
+    coordinates, notes = case.space.coordinates, []
+    if not coordinates.residues:
+        notes.append("no residue has phi and psi: there is no Ramachandran row")
+    if not len(coordinates.torsions):
+        notes.append("no bond can turn: distances take the place of torsions")
+    if case.seen is None:
+        notes.append(
+            "without train = ... the floor is one half of the held-out MD against the other, and nothing can be said "
+            "about novelty or baselines"
         )
-
-    # --- what comes from histograms -----------------------------------------------------------------------------------
-
-    def compare(self, comparison: Comparison) -> None:
-        """Add the rows of one comparison of histograms, and its ladder."""
-        counts = self.counts(comparison, self.real)
-        total = counts.sum(0)
-        ladder = self.climb(comparison, counts)
-        if ladder is not None:
-            self.ladders[comparison.metric] = ladder
-        floors: dict[int, np.ndarray] = {}
-        for number, (name, one) in enumerate(self.made.items()):
-            if comparison.metric.startswith("energy") and one.energies is None:
-                continue
-            if len(one) not in floors:
-                floors[len(one)] = self.floor(comparison, len(one), total)
-            floor = floors[len(one)]
-            own = self.counts(comparison, one)
-            weights = block_weights(len(own), self.n_draws, self.seed + 1 + number)
-            values = comparison.distance(total, own.sum(0))
-            draws = np.array([
-                comparison.distance(a, b)
-                for a, b in zip(self.drawn(counts, self.weights), self.drawn(own, weights), strict=True)
-            ])  # fmt: skip
-            n_blocks = min(len(counts), len(own))
-            md = ladder.read(float(values.mean())) if ladder is not None else (float("nan"), "")
-            low, high = interval(float(values.mean()), draws.mean(1), n_blocks)
-            self.add(name, comparison.metric, "", values.mean(), low, high, floor.mean(), "lower", *md)
-            if comparison.shown:
-                for part, label in enumerate(comparison.parts):
-                    low, high = interval(float(values[part]), draws[:, part], n_blocks)
-                    self.add(name, comparison.metric, label, values[part], low, high, floor[part], "lower")
-
-    def counts(self, comparison: Comparison, one: Described) -> np.ndarray:
-        ensemble = one.ensemble
-        return block_counts(comparison.codes(one), ensemble.blocks, ensemble.n_blocks, comparison.n_bins)
-
-    @staticmethod
-    def drawn(counts: np.ndarray, weights: np.ndarray) -> Any:
-        """Yield the histograms of each draw of blocks, (n_parts, n_bins)."""
-        flat = counts.reshape(len(counts), -1).astype(np.float64)
-        return ((draw @ flat).reshape(counts.shape[1:]) for draw in weights)
-
-    def floor(self, comparison: Comparison, n: int, total: np.ndarray) -> np.ndarray:
-        """Return the figures of n frames of real MD, (n_parts,); NaN where there are none."""
-        if self.seen is not None:
-            if comparison.metric.startswith("energy") and self.seen.energies is None:
-                return np.full(len(comparison.parts), np.nan)
-            return comparison.distance(total, self.counts(comparison, self.seen.thinned(n)).sum(0))
-        first, second = self.halves()
-        return comparison.distance(
-            self.counts(comparison, second).sum(0), self.counts(comparison, first.thinned(n)).sum(0)
-        )
-
-    def halves(self) -> tuple[Described, Described]:
-        """Return two parts of the reference: every other replica, or the first and the second half of the only one."""
-        if self._halves is None:
-            replica = self.real.ensemble.replica
-            first = replica % 2 == 0 if len(np.unique(replica)) > 1 else np.arange(len(replica)) < len(replica) // 2
-            self._halves = self.real.take(np.flatnonzero(first)), self.real.take(np.flatnonzero(~first))
-        return self._halves
-
-    def climb(self, comparison: Comparison, counts: np.ndarray) -> Ladder | None:
-        """Return the figure of ever longer MD: of the training data, or of each replica against the other ones."""
-        source = self.real if self.seen is None else self.seen
-        if comparison.metric.startswith("energy") and source.energies is None:
-            return None
-        ensemble = source.ensemble
-        if self.seen is None and ensemble.n_replicas < 2:
-            return None
-        codes, total = comparison.codes(source), counts.sum(0)
-        lengths, values = [], []
-        for length, rows in pieces(ensemble.replica, whole=self.seen is not None):
-            found = []
-            for piece in rows:
-                own = block_counts(codes[piece], np.zeros(len(piece), int), 1, comparison.n_bins)[0]
-                against = total
-                if self.seen is None:
-                    blocks = np.unique(ensemble.blocks[np.isin(ensemble.replica, ensemble.replica[piece])])
-                    against = total - counts[blocks].sum(0)
-                found.append(comparison.distance(against, own).mean())
-            lengths.append(length)
-            values.append(np.mean(found))
-        step = self.real.ensemble.time_step
-        scale = step if np.isfinite(step) else 1.0
-        if self.seen is not None and np.isfinite(step):
-            scale = self.seen.ensemble.time_step
-        return Ladder(comparison.metric, np.array(lengths) * scale, np.array(values)) if len(lengths) > 1 else None
-
-    # --- what needs the samples themselves ----------------------------------------------------------------------------
-
-    def neighbourhoods(self) -> None:
-        """Add precision, recall, density and coverage."""
-        real = self.real.thinned(_NEIGHBOURS)
-        against, floors = (self.halves()[1].thinned(_NEIGHBOURS) if self.seen is None else real), {}
-        weights = self.weights[:, np.unique(self.real.ensemble.blocks[_even(self.real.ensemble, _NEIGHBOURS)])]
-        for number, (name, one) in enumerate(self.made.items()):
-            chosen = one.thinned(len(real))
-            if len(chosen) not in floors:
-                source = self.halves()[0] if self.seen is None else self.seen
-                floors[len(chosen)] = Manifolds(against.features, source.thinned(len(chosen)).features).scores()
-            manifolds = Manifolds(real.features, chosen.features)
-            values = manifolds.scores()
-            own = block_weights(chosen.ensemble.n_blocks, self.n_draws, self.seed + 1 + number)
-            draws = [
-                manifolds.scores(a[real.ensemble.blocks], b[chosen.ensemble.blocks])
-                for a, b in zip(weights, own, strict=True)
-            ]
-            n_blocks = min(real.ensemble.n_blocks, chosen.ensemble.n_blocks)
-            for metric, value in values.items():
-                bounds = (0.0, np.inf if metric == "density" else 1.0)
-                low, high = interval(value, np.array([draw[metric] for draw in draws]), n_blocks, bounds)
-                self.add(name, metric, "", value, low, high, floors[len(chosen)][metric], "higher")
-
-    def states(self) -> None:
-        """Add how often each metastable state was seen."""
-        every = {"held-out MD": self.real, **self.made}
-        for name, one in every.items():
-            n_blocks = one.ensemble.n_blocks
-            counts = block_counts(one.states[:, None], one.ensemble.blocks, n_blocks, self.space.n_states)[:, 0]
-            drawn = block_weights(n_blocks, self.n_draws, self.seed) @ counts
-            drawn = drawn / drawn.sum(1, keepdims=True)
-            for state, value in enumerate(counts.sum(0) / len(one)):
-                low, high = interval(float(value), drawn[:, state], n_blocks, (0.0, 1.0))
-                floor = float("nan") if self.seen is None else float((self.seen.states == state).mean())
-                row = Row(name, "population", f"state {state}", float(value), low, high, floor, "equal")
-                self.populations.append(row)
-
-    def check(self) -> None:
-        """Add the shares of structures that are chemically possible."""
-        source = self.halves()[0] if self.seen is None else self.seen
-        other = self.halves()[1] if self.seen is None else self.real
-        limits = Limits.measure(source.thinned(_LIMITS).ensemble.structures)
-        expected = _checked(check_structures(other.thinned(_LIMITS).ensemble.structures, limits))
-        if self.seen is None:
-            limits = Limits.measure(self.real.thinned(_LIMITS).ensemble.structures)
-        for number, (name, one) in enumerate(self.made.items()):
-            blocks = one.ensemble.blocks
-            weights = block_weights(one.ensemble.n_blocks, self.n_draws, self.seed + 1 + number)[:, blocks]
-            for part, passed in _checked(check_structures(one.ensemble.structures, limits)).items():
-                draws = weights @ passed / weights.sum(1)
-                low, high = interval(float(passed.mean()), draws, one.ensemble.n_blocks, (0.0, 1.0))
-                self.add(
-                    name, "passes all checks", part, passed.mean(), low, high, float(expected[part].mean()), "higher"
-                )
-
-    def novelty(self) -> None:
-        """Add how new the structures are."""
-        if self.seen is None:
-            return
-        novelty = NoveltyJudge(self.seen.ensemble, self.real.ensemble, self.space.coordinates.heavy)
-        lines = novelty.lines(self.weights)
-        for number, (name, one) in enumerate(self.made.items()):
-            if name == _TRAINING:
-                continue
-            one = one.thinned(10_000)
-            found = novelty.judge(one.ensemble.structures.xyz)
-            blocks, n_blocks = one.ensemble.blocks, min(one.ensemble.n_blocks, self.real.ensemble.n_blocks)
-            weights = block_weights(one.ensemble.n_blocks, self.n_draws, self.seed + 1 + number)[:, blocks]
-            weights /= weights.sum(1, keepdims=True)
-            share, preference = float(found.below.mean()), float(found.prefers.mean())
-            draws = np.array([w @ (found.nearest < line) for w, line in zip(weights, lines, strict=True)])
-            low, high = interval(share, draws, n_blocks, (0.0, 1.0))
-            self.add(name, "below the memorization line", "", share, low, high, 0.05, "lower")
-            between = interval(preference, weights @ found.prefers, n_blocks, (0.0, 1.0))
-            self.add(name, "nearer to training than to held-out", "", preference, *between, novelty.fair, "lower")
-            middle = float(np.median(found.nearest))
-            self.add(
-                name, "RMSD to training (nm)", "", middle, float("nan"), float("nan"),
-                float(np.median(novelty.expected)), "higher",
-            )  # fmt: skip
-            text = warning(name, share, low, preference, novelty.fair)
-            if text:
-                self.warnings.append(text)
-
-    def say(self) -> None:
-        """Note what was left out, and how figures were made."""
-        coordinates = self.space.coordinates
-        if not coordinates.residues:
-            self.notes.append("no residue has phi and psi: there is no Ramachandran row")
-        if not len(coordinates.torsions):
-            self.notes.append("no bond can turn: distances take the place of torsions")
-        if self.seen is None:
-            self.notes.append(
-                "without train = ... the floor is one half of the held-out MD against the other, and nothing can be "
-                "said about novelty or baselines"
-            )
-        step = self.real.ensemble.time_step
-        lag = f"{self.space.lag * step:g} ps" if np.isfinite(step) else f"{self.space.lag} frames"
-        self.notes.append(f"TICA at a lag of {lag}, {self.space.n_states} metastable states")
-
-    def add(
-        self, name: str, metric: str, part: str, value: Any, low: float, high: float, floor: Any, better: str,
-        md: float = float("nan"), beyond: str = "",
-    ) -> None:  # fmt: skip
-        """Add a row."""
-        self.rows.append(Row(name, metric, part, float(value), low, high, float(floor), better, md, beyond))
+    step = case.real.ensemble.time_step
+    lag = f"{case.space.lag * step:g} ps" if np.isfinite(step) else f"{case.space.lag} frames"
+    return [*notes, f"TICA at a lag of {lag}, {case.space.n_states} metastable states"]
 
 
 def _even(ensemble: Ensemble, n: int) -> np.ndarray:
     return np.linspace(0, len(ensemble) - 1, min(n, len(ensemble))).astype(int)
 
 
-def _checked(passed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the checks by name, and all together under the empty name."""
-    every = {"": np.logical_and.reduce(list(passed.values())), **{name: passed[name] for name in CHECKS}}
-    return {name: values.astype(float) for name, values in every.items()}
-
-
 def _energies(energies: Energies | None, name: str, ensemble: Ensemble) -> np.ndarray | None:
     """Return the energy of each structure of a set, or None where it is not known."""
-    if energies is None or (isinstance(energies, Mapping) and name not in energies):
+    if energies is None:
         return None
-    found = energies[name] if isinstance(energies, Mapping) else energies(ensemble.structures)
-    values = np.asarray(found, float)
-    if values.shape != (len(ensemble),):
+    if not isinstance(energies, Mapping):
+        values, rows = np.asarray(energies(ensemble.structures), float), np.arange(len(ensemble))
+    elif name in energies:
+        values, rows = np.asarray(energies[name], float), ensemble.rows
+    else:
+        return None
+    expected = len(ensemble) if not isinstance(energies, Mapping) else ensemble.given
+    if values.shape != (expected,) or not np.isfinite(values).all():
         raise DataError(
-            f"the energies of {name!r} have the shape {values.shape}, expected one for each of {len(ensemble)} "
-            "structures"
+            f"the energies of {name!r} have the shape {values.shape} or are not all numbers, expected one number for "
+            f"each of {expected} structures"
         )
-    return values
+    return values[rows]

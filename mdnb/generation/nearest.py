@@ -15,9 +15,10 @@ _ANCHORS, _DIRECTIONS = 16, 16
 def nearest_rmsd(queries: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the RMSD of each query to the nearest structure of a pool, and which one that is.
 
-    What the distances between atoms say bounds the RMSD from below: the distance of two atoms changes by at most
-    their two displacements, so that the squared changes of all pairs of m atoms add up to at most 2 (m - 1) n RMSD^2
-    of n atoms. Only structures whose bound is below the best RMSD so far are superposed; the result is exact.
+    The distances between atoms bound the RMSD from below: after superposition the distance of two atoms differs by at
+    most the difference of their two displacements, and the squares of these over all pairs of m atoms add up to at
+    most m times the sum of the squared displacements, m n RMSD^2 for n atoms. Only structures whose bound is below the
+    best RMSD so far are superposed; the result is exact.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def nearest_rmsd(queries: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.
         # Projections shorten distances, so that the bound holds in any number of directions.
         axes = np.linalg.svd((lengths[1] - middle)[: 20 * 1000 : 1 + len(pool) // 5000], full_matrices=False)[2]
         a, b = ((one - middle) @ axes[:_DIRECTIONS].T for one in lengths)
-        scale = 1.0 / (2 * max(1, len(anchors) - 1) * n_atoms)
+        scale = 1.0 / (len(anchors) * n_atoms)
         best, which = np.empty(len(own)), np.empty(len(own), np.int64)
         of_own, of_others = np.square(a).sum(1), np.square(b).sum(1)
         for start in range(0, len(own), 256):

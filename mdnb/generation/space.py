@@ -12,8 +12,9 @@ from mdnb.generation.ensemble import Ensemble
 
 __all__ = ["Described", "Space"]
 
-#: The lag of MDGen and JAMUN in ps, and the correlation that the slowest mode shall still have at it.
-_LAG, _REMEMBERED = 100.0, 0.1
+#: The lag of MDGen and JAMUN in ps; the correlation that the slowest mode shall still have at it, and that a process
+#: must have to count for a metastable state.
+_LAG, _SLOWEST, _SLOW = 100.0, 0.35, 0.1
 _CLUSTERS, _MOST_STATES, _FITTED = 100, 10, 10_000
 
 
@@ -74,10 +75,10 @@ class Space:
     ----------
     reference : Ensemble
     lag_time : float, optional
-        In ps (frames where the time step is not known). By default 100 ps, as published, halved until the slowest
-        mode still has a correlation of 0.1 and a tenth of the shortest replica is longer.
+        In ps (frames where the time step is not known). By default 100 ps, as published, at most a tenth
+        of the shortest replica, and halved until the slowest mode still has a correlation of 0.35.
     n_states : int, optional
-        By default one more than there are processes slower than the lag, 2 to 10.
+        By default one more than there are processes with a correlation above 0.1 at the lag, 2 to 10.
     seed : int
         Of k-means.
 
@@ -154,7 +155,7 @@ class Space:
         while True:
             tica = TICA(lagtime=lag, scaling="kinetic_map", var_cutoff=0.95)
             model = tica.fit_from_timeseries(series).fetch_model()
-            if lag == 1 or lag_time is not None or np.abs(model.singular_values[0]) >= _REMEMBERED:
+            if lag == 1 or lag_time is not None or np.abs(model.singular_values[0]) >= _SLOWEST:
                 break
             lag = max(1, lag // 2)
         if model.output_dimension < 2 <= len(model.singular_values):
@@ -186,7 +187,7 @@ class Space:
         wanted = n_states
         if counts.n_states > 2:
             chain = MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
-            slow = int((chain.timescales(min(_MOST_STATES, counts.n_states - 1)) > self.lag).sum())
+            slow = int((chain.eigenvalues(min(_MOST_STATES, counts.n_states))[1:] > _SLOW).sum())
             wanted = n_states or int(np.clip(slow + 1, 2, _MOST_STATES))
             if wanted < counts.n_states:
                 coarse = chain.pcca(wanted)

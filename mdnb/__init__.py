@@ -58,6 +58,7 @@ _PUBLIC = {
     "latents": "mdnb.generation.latents",
     "rollout": "mdnb.generation.rollout",
     "Rollout": "mdnb.generation.rolled",
+    "control": "mdnb.generation.controlled",
     "judge": "mdnb.generation.judge",
     "Judgement": "mdnb.generation.judgement",
     "md_piece": "mdnb.generation.ensemble",
@@ -91,6 +92,8 @@ if TYPE_CHECKING:
     from mdnb.generation.around import around as around
     from mdnb.generation.energy import Energies as Energies
     from mdnb.generation.energy import energies as energies
+    from mdnb.generation.controlled import control as control
+    from mdnb.generation.ensemble import md_piece as md_piece
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
     from mdnb.generation.interpolate import interpolate as interpolate
@@ -100,7 +103,6 @@ if TYPE_CHECKING:
     from mdnb.generation.weights import Weights as Weights
     from mdnb.generation.weights import match_energies as match_energies
     from mdnb.generation.weights import reweight as reweight
-    from mdnb.generation.ensemble import md_piece as md_piece
     from mdnb.generation.judge import judge as judge
     from mdnb.generation.judgement import Judgement as Judgement
     from mdnb.generation.mixture import pca_mixture as pca_mixture

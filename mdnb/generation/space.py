@@ -76,9 +76,10 @@ class Space:
     reference : Ensemble
     lag_time : float, optional
         In ps (frames where the time step is not known). By default 100 ps, as published, at most a tenth
-        of the shortest replica, and halved until the slowest mode still has a correlation of 0.35.
+        of the shortest replica, and shortened until the slowest mode still has a correlation of 0.35.
     n_states : int, optional
-        By default one more than there are processes with a correlation above 0.1 at the lag, 2 to 10.
+        By default one more than there are processes with a correlation above 0.1 at the lag, 2 to 10, as far as
+        PCCA+ finds structures for each of them.
     seed : int
         Of k-means.
 
@@ -157,7 +158,7 @@ class Space:
             model = tica.fit_from_timeseries(series).fetch_model()
             if lag == 1 or lag_time is not None or np.abs(model.singular_values[0]) >= _SLOWEST:
                 break
-            lag = max(1, lag // 2)
+            lag = min(lag - 1, round(0.8 * lag))
         if model.output_dimension < 2 <= len(model.singular_values):
             tica = TICA(lagtime=lag, scaling="kinetic_map", dim=2)
             model = tica.fit_from_timeseries(series).fetch_model()
@@ -188,14 +189,15 @@ class Space:
         if counts.n_states > 2:
             chain = MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
             slow = int((chain.eigenvalues(min(_MOST_STATES, counts.n_states))[1:] > _SLOW).sum())
-            wanted = n_states or int(np.clip(slow + 1, 2, _MOST_STATES))
-            if wanted < counts.n_states:
-                coarse = chain.pcca(wanted)
-                kept, state_of = np.unique(coarse.assignments, return_inverse=True)
-                if len(kept) < wanted:
-                    self.notes += (f"PCCA+ found {len(kept)} metastable states, not {wanted}",)
-                weight = np.bincount(state_of, chain.stationary_distribution)
-                return centres[connected], np.argsort(np.argsort(-weight))[state_of]
+            wanted = min(n_states or int(np.clip(slow + 1, 2, _MOST_STATES)), counts.n_states - 1)
+            kept, state_of = np.unique(chain.pcca(wanted).assignments, return_inverse=True)
+            while n_states is None and len(kept) < wanted > 2:
+                wanted -= 1
+                kept, state_of = np.unique(chain.pcca(wanted).assignments, return_inverse=True)
+            if len(kept) < (n_states or 2):
+                self.notes += (f"PCCA+ found {len(kept)} metastable states, not {n_states or 2}",)
+            weight = np.bincount(state_of, chain.stationary_distribution)
+            return centres[connected], np.argsort(np.argsort(-weight))[state_of]
         self.notes += ("the reference is too short for a Markov state model: the states are clusters of k-means",)
         number = min(wanted or 2, len(centres))
         return centres, KMeans(number, n_init=1, random_state=seed).fit(centres).labels_

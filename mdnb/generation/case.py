@@ -27,8 +27,8 @@ class Case:
         The training MD.
     made : dict of Described
         What is judged.
-    baseline : str
-        The name among them of the training MD itself.
+    baselines : tuple of str
+        The names among them of what is training MD itself.
     n_draws, seed : int
         Of the bootstrap.
     """
@@ -37,7 +37,7 @@ class Case:
     real: Described
     seen: Described | None
     made: dict[str, Described]
-    baseline: str
+    baselines: tuple[str, ...]
     n_draws: int
     seed: int
 

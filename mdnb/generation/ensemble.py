@@ -15,7 +15,7 @@ from mdnb.features.base import Features
 from mdnb.generation.generated import Generated
 from mdnb.trajectories import Trajectories
 
-__all__ = ["Ensemble", "md_piece"]
+__all__ = ["Ensemble", "md_piece", "piece_rows"]
 
 #: Blocks of molecular dynamics, at least one a replica, and groups of independent structures.
 _BLOCKS, _GROUPS = 20, 50
@@ -170,16 +170,21 @@ def md_piece(given: Any, length: float, *, replica: int = 0, start: float = 0.0)
         When the replica does not exist or is shorter.
     """
     ensemble = Ensemble.dynamics(given, "the trajectories", np.iinfo(np.int64).max)
+    return ensemble.structures[piece_rows(ensemble, length, replica, start)]
+
+
+def piece_rows(ensemble: Ensemble, length: float, replica: int = 0, start: float = 0.0) -> np.ndarray:
+    """Return the frames of a contiguous piece of molecular dynamics; see `md_piece`."""
     rows = np.flatnonzero(ensemble.replica == replica)
-    step = ensemble.time_step if np.isfinite(ensemble.time_step) else 1.0
+    step, unit = (ensemble.time_step, "ps") if np.isfinite(ensemble.time_step) else (1.0, "frames")
     first, n = round(start / step), max(1, round(length / step))
     if first < 0 or first + n > len(rows):
         raise DataError(
-            f"replica {replica} has {len(rows)} frames, {len(rows) * step:g} {'ps' if step != 1 else 'frames'} in all; "
+            f"replica {replica} has {len(rows)} frames, {len(rows) * step:g} {unit} in all; "
             f"{length:g} from {start:g} on were asked for: ask for less, or for another of {ensemble.n_replicas} "
             "replicas"
         )
-    return ensemble.structures[rows[first : first + n]]
+    return rows[first : first + n]
 
 
 def _successive(replica: np.ndarray) -> np.ndarray:

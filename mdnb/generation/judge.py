@@ -10,7 +10,7 @@ import numpy as np
 
 from mdnb.errors import DataError, SpecError
 from mdnb.generation.case import Case
-from mdnb.generation.ensemble import Ensemble
+from mdnb.generation.ensemble import Ensemble, piece_rows
 from mdnb.generation.generated import Generated
 from mdnb.generation.histogram_rows import histogram_rows, population_rows
 from mdnb.generation.judgement import Judgement
@@ -36,6 +36,7 @@ def judge(
     lag_time: float | None = None,
     n_states: int | None = None,
     baselines: bool = True,
+    md_length: float | None = None,
     n_draws: int = 100,
     max_frames: int = 50_000,
     seed: int = 0,
@@ -64,6 +65,9 @@ def judge(
         Metastable states (10 in MDGen's and JAMUN's tables); by default as many as there are slow processes.
     baselines : bool
         Also judge as many frames of the training MD, and the mixture of 20 Gaussians on principal components.
+    md_length : float, optional
+        So much MD, in ps (frames where the time step is not known), would have cost as much as the structures; the
+        first piece of the training MD of that length is judged beside them. See `mdnb.md_piece` for others.
     n_draws : int
         Bootstrap draws.
     max_frames : int
@@ -108,29 +112,39 @@ def judge(
         n = max(len(one) for one in made.values())
         made[_TRAINING] = seen.take(np.linspace(0, len(seen) - 1, min(n, len(seen))).astype(int))
         made[_MIXTURE] = Ensemble.of(pca_mixture(seen.take(_even(seen, 5000)), n, seed), _MIXTURE, max_frames, seed)
+    pieces: dict[str, np.ndarray] = {}
+    if md_length is not None:
+        if seen is None:
+            raise SpecError("md_length takes a piece of the training MD; give train = ... too")
+        name = f"MD of {md_length / 1000:g} ns" if np.isfinite(seen.time_step) else f"{md_length:g} frames of MD"
+        pieces[name] = piece_rows(seen, md_length)
+        made[name] = seen.take(pieces[name])
     space = Space(real, lag_time=lag_time, n_states=n_states, seed=seed)
     described = {
-        name: space.describe(one, None if baselines and name == _TRAINING else _energies(energies, name, one))
+        name: space.describe(one, None if name in {_TRAINING, *pieces} else _energies(energies, name, one))
         for name, one in made.items()
     }
     known = None if seen is None else space.describe(seen, _energies(energies, "train", seen))
     if known is not None and baselines:
         described[_TRAINING] = known.thinned(len(made[_TRAINING]))
+    for name, rows in pieces.items():
+        assert known is not None
+        described[name] = known.take(rows)
     case = Case(
         space=space,
         real=space.describe(real, _energies(energies, "reference", real)),
         seen=known,
         made=described,
-        baseline=_TRAINING if baselines else "",
+        baselines=(*([_TRAINING] if baselines else []), *pieces),
         n_draws=n_draws,
         seed=seed,
     )
-    rows, ladders = histogram_rows(case)
-    rows += [*energy_rows(case), *neighbour_rows(case), *check_rows(case)]
+    figures, ladders = histogram_rows(case)
+    figures += [*energy_rows(case), *neighbour_rows(case), *check_rows(case)]
     novel, warnings = novelty_rows(case)
     order = {name: number for number, name in enumerate(described)}
     return Judgement(
-        rows=tuple(sorted([*rows, *novel], key=lambda row: order[row.structures])),
+        rows=tuple(sorted([*figures, *novel], key=lambda row: order[row.structures])),
         populations=tuple(population_rows(case)),
         ladders=ladders,
         sizes={name: len(one) for name, one in described.items()},

@@ -209,19 +209,25 @@ class Judgement:
             "Judgement: " + ", ".join(f"{name} ({n:,})" for name, n in self.sizes.items()),
             "  ".join(["".ljust(width), *(name.rjust(w) for name, w in zip(names, columns, strict=True)), "   floor"]),
         ]
+        largest = max(names, key=lambda name: self.sizes[name])
         for metric in self.metrics:
             found = {one.structures: one for one in self.rows if one.metric == metric and not one.part}
             cells = [
                 _cell(found[name]).rjust(w) if name in found else "".rjust(w)
                 for name, w in zip(names, columns, strict=True)
             ]
-            floors = [one.floor for one in found.values() if np.isfinite(one.floor)]
-            lines.append("  ".join([metric.ljust(width), *cells, f"{floors[0]:8.3f}" if floors else ""]).rstrip())
+            floor = found[largest].floor if largest in found else float("nan")
+            floor = floor if np.isfinite(floor) else next((one.floor for one in found.values()), floor)
+            lines.append(
+                "  ".join([metric.ljust(width), *cells, f"{floor:8.3f}" if np.isfinite(floor) else ""]).rstrip()
+            )
         first = next((metric for metric in self.metrics if metric in self.ladders), None)
         for name in names:
             row = next((one for one in self.rows if (one.structures, one.metric, one.part) == (name, first, "")), None)
             if row is not None and self.as_md(row):
                 lines.append(f"  {first}: {name} is as good as MD of {self.as_md(row)}")
+        if len(set(self.sizes.values())) > 1:
+            lines.append(f"  the floor is that of {self.sizes[largest]:,} structures; table() has that of each set")
         lines += [f"  warning: {text}" for text in self.warnings] + [f"  note: {text}" for text in self.notes]
         return "\n".join(lines)
 

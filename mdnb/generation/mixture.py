@@ -27,7 +27,7 @@ def pca_mixture(
     Parameters
     ----------
     train : Trajectories, mdtraj.Trajectory or list of them
-        Thinned to 5,000 frames. They are superposed on their first one by their heavy atoms.
+        Thinned to 5,000 frames. They are superposed on their mean by their heavy atoms.
     n : int
         Number of structures.
     seed : int
@@ -63,12 +63,12 @@ def pca_mixture(
     if not 0 < variance <= 1:
         raise SpecError(f"variance = {variance!r}: expected a part of the variance, above 0 and at most 1")
     ensemble = train if isinstance(train, Ensemble) else Ensemble.dynamics(train, "the training data", _MOST)
-    structures = ensemble.structures[:]
+    structures = ensemble.structures
     if len(structures) < max(2, n_components):
         raise DataError(f"{len(structures)} frames for {n_components} Gaussians; give more frames or fewer Gaussians")
     heavy = [a.index for a in structures.topology.atoms if a.element is None or a.element.symbol != "H"]
-    structures.superpose(structures, 0, atom_indices=heavy if len(heavy) > 2 else None)
-    positions = structures.xyz.reshape(len(structures), -1).astype(np.float64)
+    aligned = _superposed(structures.xyz.astype(np.float64), np.array(heavy or range(structures.n_atoms)))
+    positions = aligned.reshape(len(aligned), -1)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a mixture that still moves a little draws as well
         components = PCA(random_state=seed, svd_solver="full" if positions.shape[1] < 1000 else "auto").fit(positions)
@@ -80,3 +80,18 @@ def pca_mixture(
     drawn = drawn[np.random.default_rng(seed).permutation(len(drawn))]  # sklearn returns them Gaussian by Gaussian
     made = drawn @ components.components_[:kept] + components.mean_
     return mdtraj.Trajectory(made.reshape(n, -1, 3).astype(np.float32), structures.topology)
+
+
+def _superposed(positions: np.ndarray, heavy: np.ndarray) -> np.ndarray:
+    """Return structures superposed on the first one, and then on the mean of that.
+
+    Kabsch, Acta Cryst. A 32, 922 (1976), https://doi.org/10.1107/S0567739476001873
+    """
+    positions = positions - positions[:, heavy].mean(1, keepdims=True)
+    target = positions[0, heavy]
+    for _ in range(2):
+        left, _, right = np.linalg.svd(np.einsum("fai,aj->fij", positions[:, heavy], target))
+        left[:, :, 2] *= np.sign(np.linalg.det(left @ right))[:, None]
+        positions = positions @ (left @ right)
+        target = positions[:, heavy].mean(0)
+    return positions

@@ -12,7 +12,9 @@ __all__ = ["nearest_rmsd"]
 _ANCHORS, _DIRECTIONS = 16, 16
 
 
-def nearest_rmsd(queries: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_rmsd(
+    queries: np.ndarray, pool: np.ndarray, groups: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the RMSD of each query to the nearest structure of a pool, and which one that is.
 
     The distances between atoms bound the RMSD from below: after superposition the distance of two atoms differs by at
@@ -25,11 +27,13 @@ def nearest_rmsd(queries: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.
     queries : (n_queries, n_atoms, 3) array
         In nm.
     pool : (n_pool, n_atoms, 3) array
+    groups : (n_queries,) and (n_pool,) int arrays, optional
+        Structures of the pool in a query's own group do not count.
 
     Returns
     -------
     tuple of (n_queries,) array
-        The RMSD in nm, and the place of the nearest structure in the pool.
+        The RMSD in nm, and the place of the nearest structure in the pool; infinite where no structure counts.
 
     References
     ----------
@@ -51,6 +55,8 @@ def nearest_rmsd(queries: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.
         for start in range(0, len(own), 256):
             rows = slice(start, start + 256)
             bound = (of_own[rows, None] + of_others[None] - 2 * a[rows] @ b.T) * scale
+            if groups is not None:
+                bound[groups[0][rows, None] == groups[1][None]] = np.inf
             _search(own[rows], others, bound, best[rows], which[rows])
     return best, which
 
@@ -68,7 +74,9 @@ def _search(own, others, bound, best, which):  # type: ignore[no-untyped-def]  #
     for query in range(len(own)):
         size = (own[query] ** 2).sum()
         found = int(np.argmin(bound[query]))
-        least = _mean_square(own[query], others[found], size, squares[found])
+        least = np.inf
+        if np.isfinite(bound[query, found]):
+            least = _mean_square(own[query], others[found], size, squares[found])
         for number in range(len(others)):
             if bound[query, number] - 1e-9 < least:
                 square = _mean_square(own[query], others[number], size, squares[number])

@@ -11,7 +11,7 @@ from mdnb.generation.nearest import nearest_rmsd
 
 __all__ = ["Novelty", "NoveltyJudge"]
 
-#: The memorization line: this part of held-out frames is nearer to a training frame.
+#: The memorization line: this part of real frames is nearer to a training frame; twice as many are worth a warning.
 _LINE = 0.05
 #: Structures prefer training over held-out frames by more than this part of what is left: they are copies.
 _EXCESS = 0.2
@@ -28,7 +28,7 @@ class Novelty:
     other : (n,) array
         That to the nearest held-out frame.
     line : float
-        The memorization line in nm: 5% of held-out frames are nearer to a training frame.
+        The memorization line in nm: 5% of real frames are nearer to a training frame.
     """
 
     nearest: np.ndarray
@@ -47,7 +47,11 @@ class Novelty:
 
 
 class NoveltyJudge:
-    """Compares distances to training frames with those of held-out frames.
+    """Compares distances to training frames with those of real frames.
+
+    The memorization line is such that 5% of held-out frames, and at most 5% of training frames (blocks other than
+    their own counted), are nearer to a training frame: where replicas have not seen the same basins, held-out frames
+    are far from all training frames, and being nearer is no sign of copying.
 
     Parameters
     ----------
@@ -67,9 +71,13 @@ class NoveltyJudge:
         self._heavy = heavy
         self._train = _some(train, most)[:, heavy]
         self._held_out = _some(held_out, most)[:, heavy]
-        rows = _rows(len(held_out), 5_000)
+        rows = _rows(len(held_out), most // 3)
         self.blocks = np.unique(held_out.blocks[rows], return_inverse=True)[1]
         self.expected = nearest_rmsd(held_out.structures.xyz[rows][:, heavy], self._train)[0]
+        chosen, all_seen = (_rows(len(train), number) for number in (most // 3, most))
+        blocks = train.blocks[chosen], train.blocks[all_seen]
+        within = nearest_rmsd(train.structures.xyz[chosen][:, heavy], self._train, blocks)[0]
+        self._within = float(np.quantile(within, _LINE))
         #: Of new structures this part is nearer to training frames: of those that are looked at, so many are.
         self.fair = len(self._train) / (len(self._train) + len(self._held_out))
 
@@ -79,7 +87,7 @@ class NoveltyJudge:
         return Novelty(
             nearest=nearest_rmsd(own, self._train)[0],
             other=nearest_rmsd(own, self._held_out)[0],
-            line=float(np.quantile(self.expected, _LINE)),
+            line=min(float(np.quantile(self.expected, _LINE)), self._within),
         )
 
     def lines(self, weights: np.ndarray) -> np.ndarray:
@@ -89,7 +97,7 @@ class NoveltyJudge:
         for number, draw in enumerate(weights):
             total = np.cumsum(draw[self.blocks[order]])
             lines[number] = self.expected[order][np.searchsorted(total, _LINE * total[-1])]
-        return lines
+        return np.minimum(lines, self._within)
 
 
 def warning(name: str, share: float, low: float, preference: float, fair: float) -> str:
@@ -106,17 +114,17 @@ def warning(name: str, share: float, low: float, preference: float, fair: float)
     fair : float
         That of new structures.
     """
-    if not low > _LINE:
+    if not low > 2 * _LINE:
         return ""
     if preference > fair + _EXCESS * (1 - fair):
         return (
             f"{name}: memorized. {share:.0%} of the structures are nearer to a training frame than {_LINE:.0%} of "
-            f"held-out MD is, and {preference:.0%} are nearer to training than to held-out MD ({fair:.0%} of new ones "
+            f"real ones are, and {preference:.0%} are nearer to training than to held-out MD ({fair:.0%} of new ones "
             "would be): they are copies"
         )
     return (
-        f"{name}: {share:.0%} of the structures are nearer to a training frame than {_LINE:.0%} of held-out MD is, but "
-        "they are as near to held-out MD: not copies, but more regular than MD (thermal motion is missing)"
+        f"{name}: {share:.0%} of the structures are nearer to a training frame than {_LINE:.0%} of real ones are, but "
+        "as near to held-out MD: they are no copies, but keep to where MD is densest (thermal motion is missing)"
     )
 
 

@@ -85,7 +85,7 @@ def novelty_rows(case: Case) -> tuple[list[Row], list[str]]:
     novelty = NoveltyJudge(case.seen.ensemble, case.real.ensemble, case.space.coordinates.heavy)
     lines = novelty.lines(case.weights)
     for name, one in case.made.items():
-        if name == case.baseline:
+        if name in case.baselines:
             continue
         chosen = one.thinned(_NOVEL).ensemble
         found = novelty.judge(chosen.structures.xyz)

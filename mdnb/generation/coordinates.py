@@ -36,7 +36,7 @@ class Coordinates:
         The columns of their phi and psi among the torsions.
     pairs : (n_pairs, 2) int array
         C-alpha atoms of residues three or more apart; heavy atoms three or more bonds apart where there are fewer
-        than three such atoms.
+        than three such atoms; all pairs of a molecule without any.
     pair_names : tuple of str
     cutoff : float
         A pair nearer than this, in nm, is in contact.
@@ -114,6 +114,9 @@ def _pairs(topology: mdtraj.Topology, heavy: list[int]) -> tuple[np.ndarray, flo
         bonded = within_bonds(topology, 2)
         pairs = [(i, j) for k, i in enumerate(heavy) for j in heavy[k + 1 :] if (i, j) not in bonded]
         cutoff = 0.45
+        if not pairs:
+            few = heavy if len(heavy) > 1 else list(range(topology.n_atoms))
+            pairs = [(i, j) for k, i in enumerate(few) for j in few[k + 1 :]]
     if len(pairs) > _MOST_PAIRS:
         pairs = [pairs[i] for i in np.linspace(0, len(pairs) - 1, _MOST_PAIRS).astype(int)]
     return np.array(pairs, int).reshape(-1, 2), cutoff

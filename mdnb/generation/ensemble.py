@@ -140,6 +140,10 @@ class Ensemble:
             self, structures=self.structures[rows], replica=self.replica[rows], blocks=blocks, rows=self.rows[rows]
         )
 
+    def reblocked(self) -> Ensemble:
+        """Return molecular dynamics parted into as many blocks as if there were no more of it."""
+        return replace(self, blocks=_successive(self.replica))
+
     def require_like(self, other: Ensemble, what: str) -> None:
         """Raise a DataError when they are not of one molecule."""
         own, theirs = ([atom.name for atom in one.structures.topology.atoms] for one in (self, other))

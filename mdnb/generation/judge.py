@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import mdtraj
@@ -106,8 +107,10 @@ def judge(
     real = Ensemble.dynamics(reference, "the reference", max_frames)
     seen = None if train is None else Ensemble.dynamics(train, "the training data", max_frames)
     made = {name: Ensemble.of(one, f"{name!r}", max_frames, seed) for name, one in sets.items()}
-    for name, one in (*made.items(), *([] if seen is None else [("the training data", seen)])):
-        one.require_like(real, name)
+    for name, one in made.items():
+        one.require_like(real, repr(name))
+    if seen is not None:
+        seen.require_like(real, "the training data")
     if seen is not None and baselines:
         n = max(len(one) for one in made.values())
         made[_TRAINING] = seen.take(np.linspace(0, len(seen) - 1, min(n, len(seen))).astype(int))
@@ -118,7 +121,7 @@ def judge(
             raise SpecError("md_length takes a piece of the training MD; give train = ... too")
         name = f"MD of {md_length / 1000:g} ns" if np.isfinite(seen.time_step) else f"{md_length:g} frames of MD"
         pieces[name] = piece_rows(seen, md_length)
-        made[name] = seen.take(pieces[name])
+        made[name] = seen.take(pieces[name]).reblocked()
     space = Space(real, lag_time=lag_time, n_states=n_states, seed=seed)
     described = {
         name: space.describe(one, None if name in {_TRAINING, *pieces} else _energies(energies, name, one))
@@ -129,7 +132,7 @@ def judge(
         described[_TRAINING] = known.thinned(len(made[_TRAINING]))
     for name, rows in pieces.items():
         assert known is not None
-        described[name] = known.take(rows)
+        described[name] = replace(known.take(rows), ensemble=made[name])
     case = Case(
         space=space,
         real=space.describe(real, _energies(energies, "reference", real)),

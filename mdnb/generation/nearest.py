@@ -47,14 +47,17 @@ def nearest_rmsd(
     with threadpool_limits(1):
         middle = lengths[1].mean(0)
         # Projections shorten distances, so that the bound holds in any number of directions.
-        axes = np.linalg.svd((lengths[1] - middle)[: 20 * 1000 : 1 + len(pool) // 5000], full_matrices=False)[2]
-        a, b = ((one - middle) @ axes[:_DIRECTIONS].T for one in lengths)
-        scale = 1.0 / (len(anchors) * n_atoms)
+        axes = np.linalg.svd((lengths[1] - middle)[:: 1 + len(pool) // 5000], full_matrices=False)[2]
+        a, b = (((one - middle) @ axes[:_DIRECTIONS].T).astype(np.float32) for one in lengths)
+        scale = np.float32(1.0 / (len(anchors) * n_atoms))
         best, which = np.empty(len(own)), np.empty(len(own), np.int64)
         of_own, of_others = np.square(a).sum(1), np.square(b).sum(1)
+        slack = np.float32(1e-6) * (of_own + of_others.max())  # what single precision may be wrong by
         for start in range(0, len(own), 256):
             rows = slice(start, start + 256)
-            bound = (of_own[rows, None] + of_others[None] - 2 * a[rows] @ b.T) * scale
+            bound = a[rows] @ (-2 * scale * b.T)
+            bound += (of_own - slack)[rows, None] * scale
+            bound += of_others * scale
             if groups is not None:
                 bound[groups[0][rows, None] == groups[1][None]] = np.inf
             _search(own[rows], others, bound, best[rows], which[rows])
@@ -78,7 +81,7 @@ def _search(own, others, bound, best, which):  # type: ignore[no-untyped-def]  #
         if np.isfinite(bound[query, found]):
             least = _mean_square(own[query], others[found], size, squares[found])
         for number in range(len(others)):
-            if bound[query, number] - 1e-9 < least:
+            if bound[query, number] < least:
                 square = _mean_square(own[query], others[number], size, squares[number])
                 if square < least:
                     least, found = square, number

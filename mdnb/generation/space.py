@@ -15,7 +15,7 @@ __all__ = ["Described", "Space"]
 #: The lag of MDGen and JAMUN in ps; the correlation that the slowest mode shall still have at it, and that a process
 #: must have to count for a metastable state.
 _LAG, _SLOWEST, _SLOW = 100.0, 0.35, 0.1
-_CLUSTERS, _MOST_STATES, _FITTED = 100, 10, 10_000
+_CLUSTERS, _MOST_STATES, _BASINS, _FITTED = 100, 10, 5, 10_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Space:
     """Slow modes and metastable states of held-out molecular dynamics.
 
     The modes are TICA's on sine and cosine of all torsions, scaled to a kinetic map; the states come from k-means on
-    them, a Markov state model and PCCA+, as MDGen and JAMUN do it.
+    them, a Markov state model and PCCA+, as MDGen and JAMUN do it. Where even one frame later nothing is remembered,
+    the modes are noise, and the states are clusters of the torsions themselves.
 
     Parameters
     ----------
@@ -90,6 +91,8 @@ class Space:
     timescales : (n_modes,) array
         Of the modes, in frames.
     n_states : int
+    centres : (n_clusters, n_features) array
+        Of 100 clusters of the torsions, in which a missing mode shows.
     notes : tuple of str
         What a reader has to know.
 
@@ -121,14 +124,14 @@ class Space:
         distances = self.coordinates.distances(ensemble.structures)
         features = self._features(angles, distances)
         modes = self._tica.transform(features)
-        clusters = _nearest(modes, self.centres)
+        clusters = _nearest(features, self.centres)
         return Described(
             ensemble=ensemble,
             angles=angles,
             features=features,
             modes=modes,
             clusters=clusters,
-            states=self._state_of[clusters],
+            states=self._state_of[_nearest(modes if self._slow else features, self._microstates)],
             distances=distances,
             size=self.coordinates.radius_of_gyration(ensemble.structures),
             energies=energies,
@@ -138,13 +141,13 @@ class Space:
         if self._scale is None:
             return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float64)
         mean, deviation = self._scale
-        return ((distances - mean) / deviation).astype(np.float64)
+        scaled = ((distances - mean) / deviation).astype(np.float64)
+        return scaled if scaled.shape[1] > 1 else np.concatenate([scaled, np.square(scaled)], axis=1)  # TICA needs two
 
     def _fit(
         self, features: np.ndarray, reference: Ensemble, lag_time: float | None, n_states: int | None, seed: int
     ) -> None:
         from deeptime.decomposition import TICA
-        from sklearn.cluster import KMeans
 
         ends = np.flatnonzero(np.diff(reference.replica)) + 1
         series = np.split(features, ends)
@@ -167,12 +170,20 @@ class Space:
             self.timescales = -lag / np.log(np.clip(np.abs(model.singular_values), 1e-12, 1 - 1e-12))
         modes = model.transform(features)
         self.n_modes = modes.shape[1]
-        chosen = modes[np.linspace(0, len(modes) - 1, min(_FITTED, len(modes))).astype(int)]
-        n_clusters = int(np.clip(len(chosen) // 20, 2, _CLUSTERS))
-        n_clusters = min(n_clusters, len(np.unique(chosen.round(9), axis=0)))
-        centres = KMeans(n_clusters, n_init=1, random_state=seed).fit(chosen).cluster_centers_
-        paths = [path for path in np.split(_nearest(modes, centres), ends) if len(path) > lag]
-        self.centres, self._state_of = self._coarse(paths, centres, n_states, seed)
+        self.centres = _centres(features, _CLUSTERS, seed)
+        # The largest correlation that chance gives to n frames without any is a few times the root of 1 / n.
+        self._slow = bool(np.abs(model.singular_values[0]) >= max(_SLOW, 5 / np.sqrt(len(features))))
+        if self._slow:
+            centres = _centres(modes, _CLUSTERS, seed)
+            paths = [path for path in np.split(_nearest(modes, centres), ends) if len(path) > lag]
+            self._microstates, self._state_of = self._coarse(paths, centres, n_states, seed)
+        else:
+            self._microstates = _centres(features, n_states or _BASINS, seed)
+            self._state_of = np.argsort(np.argsort(-np.bincount(_nearest(features, self._microstates))))
+            self.notes += (
+                "one frame later the reference remembers nothing: the rows of TICA compare noise, and the metastable "
+                "states are clusters of the torsions",
+            )
         self.n_states = int(self._state_of.max()) + 1
 
     def _coarse(
@@ -201,6 +212,15 @@ class Space:
         self.notes += ("the reference is too short for a Markov state model: the states are clusters of k-means",)
         number = min(wanted or 2, len(centres))
         return centres, KMeans(number, n_init=1, random_state=seed).fit(centres).labels_
+
+
+def _centres(points: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Return at most n centres of k-means, (n, n_dimensions), of 20 points or more each on average."""
+    from sklearn.cluster import KMeans
+
+    chosen = points[np.linspace(0, len(points) - 1, min(_FITTED, len(points))).astype(int)]
+    n = min(n, max(2, len(chosen) // 20), len(np.unique(chosen.round(9), axis=0)))
+    return np.asarray(KMeans(n, n_init=1, random_state=seed).fit(chosen).cluster_centers_)
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -230,9 +230,17 @@ def test_neighbourhoods_of_equal_and_of_distant_samples():
 # --- the nearest training frame --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_atoms", "exact"), [(2, 1e-3), (4, 2e-4), (10, 2e-4), (30, 2e-4)])
-def test_nearest_is_mdtrajs(n_atoms, exact):
-    """Of atoms on a line the best superposition is not the only one, and the last digits are lost."""
+def test_nearest_of_atoms_on_a_line():
+    """The best superposition is not the only one; of two atoms the RMSD is half the difference of their distances."""
+    rng = np.random.default_rng(2)
+    pool, queries = rng.normal(0, 0.3, (200, 2, 3)), rng.normal(0, 0.3, (40, 2, 3))
+    lengths = [np.linalg.norm(one[:, 0] - one[:, 1], axis=1) for one in (queries, pool)]
+    expected = np.abs(lengths[0][:, None] - lengths[1]).min(1) / 2
+    assert nearest_rmsd(queries, pool)[0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n_atoms", [4, 10, 30])
+def test_nearest_is_mdtrajs(n_atoms):
     rng = np.random.default_rng(n_atoms)
     topology = mdtraj.Topology()
     residue = topology.add_residue("X", topology.add_chain())
@@ -244,8 +252,8 @@ def test_nearest_is_mdtrajs(n_atoms, exact):
     found, which = nearest_rmsd(queries.xyz, pool.xyz)
     for number in range(40):
         every = mdtraj.rmsd(pool, queries, number)
-        assert found[number] == pytest.approx(every.min(), abs=exact)
-        assert every[which[number]] == pytest.approx(every.min(), abs=exact)
+        assert found[number] == pytest.approx(every.min(), abs=2e-4)
+        assert every[which[number]] == pytest.approx(every.min(), abs=2e-4)
 
 
 def test_nearest_on_real_frames_whatever_their_place():

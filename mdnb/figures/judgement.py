@@ -24,7 +24,7 @@ def judgement_figure(judgement: Judgement) -> go.Figure:
     """
     rows = [one for one in judgement.rows if not one.part]
     shares = [metric for metric in judgement.metrics if _is_share(rows, metric)]
-    distances = [metric for metric in judgement.metrics if metric not in shares and _has_floor(rows, metric)]
+    distances = [metric for metric in judgement.metrics if metric not in shares and _is_distance(rows, metric)]
     figure = make_subplots(
         rows=1,
         cols=2,
@@ -204,9 +204,10 @@ _SHARES = (
 )  # fmt: skip
 
 
-def _has_floor(rows: list[Row], metric: str) -> bool:
-    floors = [row.floor for row in rows if row.metric == metric]
-    return bool(np.isfinite(floors).all() and min(floors) > 0)
+def _is_distance(rows: list[Row], metric: str) -> bool:
+    """Return whether a figure is the better the lower, and has a floor to be divided by."""
+    found = [row for row in rows if row.metric == metric]
+    return all(row.better == "lower" and np.isfinite(row.floor) and row.floor > 0 for row in found)
 
 
 def _place(metrics: list[str], metric: str, number: int, count: int) -> float:

@@ -113,7 +113,7 @@ def _mean_square(first, second, size, other):  # type: ignore[no-untyped-def]
     a, b, c = xx * xx + yx * yx + zx * zx, xy * xy + yy * yy + zy * zy, xz * xz + yz * yz + zz * zz
     d, e, f = xx * xy + yx * yy + zx * zy, xx * xz + yx * yz + zx * zz, xy * xz + yy * yz + zy * zz
     c0 = norm * norm - 4.0 * (a * b - d * d + a * c - e * e + b * c - f * f)
-    largest = 0.5 * (size + other)
+    largest, slope = 0.5 * (size + other), 0.0
     for _ in range(60):
         square = largest * largest
         slope = 4.0 * square * largest + 2.0 * c2 * largest + c1
@@ -123,4 +123,8 @@ def _mean_square(first, second, size, other):  # type: ignore[no-untyped-def]
         largest -= step
         if abs(step) <= 1e-13 * largest:
             break
+    if norm > 0.0 and slope <= 1e-3 * largest**3:  # (nearly) a double root, as of atoms on a line
+        matrix = np.array([[xx, xy, xz], [yx, yy, yz], [zx, zy, zz]])
+        singular = np.linalg.svd(matrix)[1]
+        largest = singular[0] + singular[1] + np.sign(np.linalg.det(matrix)) * singular[2]
     return max((size + other - 2.0 * largest) / n, 0.0)

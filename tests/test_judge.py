@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import mdtraj
 import numpy as np
 import pytest
-from learning_fixtures import trajectories
+from learning_fixtures import fit_family, trajectories
 
 import mdnb
 from mdnb.errors import DataError, SpecError
@@ -49,6 +50,9 @@ def sets(replicas):
 @pytest.fixture(scope="module")
 def judgement(replicas, sets):
     return mdnb.judge(sets, replicas[4:6], replicas[:4], md_length=2000.0)
+
+
+judge = partial(mdnb.judge, n_draws=20)
 
 
 def value(judgement, name, metric):
@@ -98,8 +102,9 @@ def test_a_missing_basin_is_seen(judgement):
     assert value(judgement, "one basin", "precision") > 0.9
     table = judgement.state_table()
     states = table[table.structures == "one basin"]
-    assert states.obtained.max() > 0.99
-    assert not states.within.any()
+    missing = states[states.obtained == 0]
+    assert missing.expected.sum() > 0.2
+    assert not missing.within.any()
     assert states.expected.sum() == pytest.approx(1)
 
 
@@ -160,9 +165,7 @@ def test_it_says_what_it_is(judgement):
 
 
 def test_same_seed_same_judgement(replicas, sets):
-    one, same, other = (
-        mdnb.judge({"x": sets["new MD"]}, replicas[4:6], replicas[:4], seed=seed, n_draws=20) for seed in (0, 0, 1)
-    )
+    one, same, other = (judge({"x": sets["new MD"]}, replicas[4:6], replicas[:4], seed=seed) for seed in (0, 0, 1))
     assert one.rows[:20] == same.rows[:20]
     assert [row.value for row in one.rows if row.structures == "x"][:2] == [row.value for row in other.rows][:2]
     assert one.row("PCA mixture", "torsions, JS").value != other.row("PCA mixture", "torsions, JS").value
@@ -170,7 +173,7 @@ def test_same_seed_same_judgement(replicas, sets):
 
 def test_the_order_of_structures_does_not_matter(replicas, sets, judgement):
     shuffled = sets["new MD"][np.random.default_rng(1).permutation(sets["new MD"].n_frames)]
-    again = mdnb.judge({"new MD": shuffled}, replicas[4:6], replicas[:4], baselines=False)
+    again = judge({"new MD": shuffled}, replicas[4:6], replicas[:4], baselines=False)
     for metric in (*DISTANCES, "passes all checks", *NOVEL):
         assert value(again, "new MD", metric) == pytest.approx(value(judgement, "new MD", metric), abs=1e-9), metric
 
@@ -181,21 +184,21 @@ def test_place_and_direction_do_not_matter(replicas, sets, judgement):
     turns[:, 0] *= np.sign(np.linalg.det(turns))[:, None]
     positions = sets["new MD"].xyz @ turns + rng.normal(size=(len(turns), 1, 3))
     turned = mdtraj.Trajectory(positions.astype(np.float32), sets["new MD"].topology)
-    again = mdnb.judge({"new MD": turned}, replicas[4:6], replicas[:4], baselines=False)
+    again = judge({"new MD": turned}, replicas[4:6], replicas[:4], baselines=False)
     for metric in (*DISTANCES, *SHARES, *NOVEL):
         assert value(again, "new MD", metric) == pytest.approx(value(judgement, "new MD", metric), abs=5e-3), metric
 
 
 def test_a_mirrored_ensemble_is_not_taken_for_real(replicas, sets):
     mirrored = mdtraj.Trajectory(sets["new MD"].xyz * np.array([1, 1, -1], np.float32), sets["new MD"].topology)
-    found = mdnb.judge({"mirror": mirrored}, replicas[4:6], replicas[:4], baselines=False)
+    found = judge({"mirror": mirrored}, replicas[4:6], replicas[:4], baselines=False)
     assert value(found, "mirror", "passes all checks") == 0
     assert value(found, "mirror", "torsions, JS") > 0.5
     assert value(found, "mirror", "distances, JS") < 0.2  # distances know no hands
 
 
 def test_without_training_md(replicas, sets):
-    found = mdnb.judge(sets["new MD"], replicas[:6])
+    found = judge(sets["new MD"], replicas[:6])
     assert found.sets == ("generated",)
     assert found.metrics == (*DISTANCES, *SHARES)
     assert any("one half of the held-out MD against the other" in note for note in found.notes)
@@ -206,7 +209,7 @@ def test_without_training_md(replicas, sets):
     chosen = np.linspace(0, len(halves[0]) - 1, sets["new MD"].n_frames).astype(int)
     assert row.floor == pytest.approx(jensen_shannon(halves[0][chosen], halves[1]), abs=1e-9)
     assert row.md > 0  # of each replica against the others
-    alone = mdnb.judge(sets["new MD"], replicas[0])
+    alone = judge(sets["new MD"], replicas[0])
     assert not alone.ladders  # one replica has no others
     assert np.isfinite(alone.row("generated", "Ramachandran, JS").floor)
 
@@ -214,13 +217,26 @@ def test_without_training_md(replicas, sets):
 def test_generated_trajectories_and_lists_are_taken(replicas, sets):
     structures = sets["new MD"][:100]
     made = Generated(structures, {name: np.ones(100, bool) for name in CHECKS}, "VAE", 0)
-    found = mdnb.judge({"made": made, "bare": structures}, [one.frames(slice(None)) for one in replicas[4:6]])
+    found = judge({"made": made, "bare": structures}, [one.frames(slice(None)) for one in replicas[4:6]])
     assert [row.value for row in found.rows if row.structures == "made"] == [
         row.value for row in found.rows if row.structures == "bare"
     ]
-    assert mdnb.judge(made, replicas[4:6]).sets == ("VAE",)
-    dynamics = mdnb.judge({"MD": replicas[6:]}, replicas[4:6])
+    assert judge(made, replicas[4:6]).sets == ("VAE",)
+    dynamics = judge({"MD": replicas[6:]}, replicas[4:6])
     assert dynamics.sizes == {"MD": 600}
+
+
+def test_what_a_network_generates(replicas):
+    """A network of a few epochs: it is judged from end to end, and far from the floor."""
+    run = fit_family("VAE", epochs=3)
+    made = mdnb.generate(run, 300, seed=1)
+    found = judge({"VAE": made}, replicas[6:], replicas[:6], baselines=False)
+    row = found.row("VAE", "torsions, JS")
+    assert row.value > 1.2 * row.floor
+    assert row.low <= row.value <= row.high
+    limits = Limits.measure(replicas[:6].frames(slice(None)))
+    expected = np.logical_and.reduce(list(check_structures(made.structures, limits).values())).mean()
+    assert value(found, "VAE", "passes all checks") == pytest.approx(expected)
 
 
 def test_energies(replicas, sets):
@@ -228,21 +244,21 @@ def test_energies(replicas, sets):
     energies = {"reference": rng.normal(0, 10, 600), "train": rng.normal(0, 10, 1200), "low": rng.normal(0, 10, 600),
                 "high": rng.normal(100, 10, 600)}  # fmt: skip
     both = {"low": sets["new MD"], "high": sets["new MD"], "unknown": sets["new MD"]}
-    found = mdnb.judge(both, replicas[4:6], replicas[:4], energies=energies, baselines=False)
+    found = judge(both, replicas[4:6], replicas[:4], energies=energies, baselines=False)
     assert value(found, "low", "energy, JS") < 0.25
     assert value(found, "high", "energy, JS") == pytest.approx(np.sqrt(np.log(2)), abs=0.01)
     assert value(found, "high", "energy, shift of the median (kJ/mol)") == pytest.approx(100, abs=3)
     assert found.row("low", "energy, JS").floor < 0.25
     assert not [row for row in found.rows if row.structures == "unknown" and "energy" in row.metric]
-    called = mdnb.judge({"x": sets["new MD"]}, replicas[4:6], energies=lambda one: one.xyz[:, 0, 0].astype(float))
+    called = judge({"x": sets["new MD"]}, replicas[4:6], energies=lambda one: one.xyz[:, 0, 0].astype(float))
     assert value(called, "x", "energy, JS") > 0
     with pytest.raises(DataError, match=r"energies of 'low' have the shape \(3,\).*each of 600 structures"):
-        mdnb.judge(both, replicas[4:6], energies={**energies, "low": np.zeros(3)})
+        judge(both, replicas[4:6], energies={**energies, "low": np.zeros(3)})
 
 
 def test_a_peptide_has_rows_by_residue():
     peptide = mdnb.example("chignolin")
-    found = mdnb.judge({"x": peptide[1].frames(slice(None))}, peptide[2:12:2], peptide[3:12:2])
+    found = judge({"x": peptide[1].frames(slice(None))}, peptide[2:12:2], peptide[3:12:2])
     parts = found.table(parts=True)
     residues = parts[(parts.structures == "x") & (parts.metric == "Ramachandran, JS") & (parts.part != "")]
     assert list(residues.part)[:2] == ["TYR2", "ASP3"]
@@ -277,7 +293,7 @@ def test_a_molecule_without_residues():
 
     real, train = ([draw(600, [0.6, 0.2, 0.2]) for _ in range(2)] for _ in range(2))
     sets = {"right": draw(1000, [0.6, 0.2, 0.2]), "wrong": draw(1000, [0.99, 0.01, 0.0])}
-    found = mdnb.judge(sets, real, train)
+    found = judge(sets, real, train)
     assert "Ramachandran, JS" not in found.metrics
     assert "no residue has phi and psi: there is no Ramachandran row" in found.notes
     assert value(found, "wrong", "torsions, JS") > 2 * value(found, "right", "torsions, JS")
@@ -290,7 +306,7 @@ def test_no_bond_that_can_turn():
     """Three atoms: distances take the place of torsions."""
     rng = np.random.default_rng(0)
     made = [butane(np.full(200, np.pi), rng).atom_slice([0, 1, 2]) for _ in range(3)]
-    found = mdnb.judge({"x": made[0]}, made[1:])
+    found = judge({"x": made[0]}, made[1:])
     assert "no bond can turn: distances take the place of torsions" in found.notes
     assert "torsions, JS" not in found.metrics
     assert np.isfinite(value(found, "x", "sliced Wasserstein"))
@@ -299,32 +315,32 @@ def test_no_bond_that_can_turn():
 class TestSlips:
     def test_other_molecules(self, replicas, sets):
         with pytest.raises(DataError, match="'x' has 3 atoms, the reference 22"):
-            mdnb.judge({"x": sets["new MD"].atom_slice([0, 1, 2])}, replicas)
+            judge({"x": sets["new MD"].atom_slice([0, 1, 2])}, replicas)
         with pytest.raises(DataError, match="the training data has 3 atoms"):
-            mdnb.judge({"x": sets["new MD"]}, replicas, sets["new MD"].atom_slice([0, 1, 2]))
+            judge({"x": sets["new MD"]}, replicas, sets["new MD"].atom_slice([0, 1, 2]))
 
     def test_not_structures(self, replicas, sets):
         with pytest.raises(DataError, match="got 'str' as the reference, expected Trajectories"):
-            mdnb.judge(sets, "md.xtc")
+            judge(sets, "md.xtc")
         with pytest.raises(DataError, match=r"got 'ndarray' as 'x', expected what mdnb\.generate returns"):
-            mdnb.judge({"x": sets["new MD"].xyz}, replicas)
+            judge({"x": sets["new MD"].xyz}, replicas)
         with pytest.raises(DataError, match="there are no structures to judge"):
-            mdnb.judge({}, replicas)
+            judge({}, replicas)
         with pytest.raises(DataError, match="'x' holds 1 structures, expected at least 2"):
-            mdnb.judge({"x": sets["new MD"][:1]}, replicas)
+            judge({"x": sets["new MD"][:1]}, replicas)
         broken = mdtraj.Trajectory(np.full((5, 22, 3), np.nan, np.float32), replicas.topology)
         with pytest.raises(DataError, match="'x' holds positions that are not numbers"):
-            mdnb.judge({"x": broken}, replicas)
+            judge({"x": broken}, replicas)
 
     def test_names_and_numbers(self, replicas, sets):
         with pytest.raises(SpecError, match="a set of structures is named 'training MD'"):
-            mdnb.judge({"training MD": sets["new MD"]}, replicas)
+            judge({"training MD": sets["new MD"]}, replicas)
         with pytest.raises(SpecError, match="n_draws = 3: expected a whole number of at least 10"):
-            mdnb.judge(sets, replicas, n_draws=3)
+            judge(sets, replicas, n_draws=3)
         with pytest.raises(SpecError, match="n_states = True"):
-            mdnb.judge(sets, replicas, n_states=True)
+            judge(sets, replicas, n_states=True)
         with pytest.raises(SpecError, match="md_length takes a piece of the training MD"):
-            mdnb.judge(sets, replicas, md_length=100.0)
+            judge(sets, replicas, md_length=100.0)
 
     def test_rows_that_are_not_there(self, judgement):
         with pytest.raises(SpecError, match="set of structures 'copy'"):

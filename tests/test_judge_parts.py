@@ -316,6 +316,7 @@ def test_coordinates_of_a_peptide():
     assert "chi2 TRP9" in coordinates.names
     assert coordinates.cutoff == 0.8
     assert len(coordinates.pairs) == 28  # residues three or more apart
+    assert len(coordinates.compared) == len(coordinates.heavy) == 93
     alanine = Coordinates.of(trajectories().topology)
     assert alanine.names == ("phi ALA2", "psi ALA2")
     frames = trajectories().frames(slice(20))

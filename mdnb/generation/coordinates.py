@@ -18,6 +18,7 @@ __all__ = ["Coordinates"]
 _KINDS = ("phi", "psi", "chi1", "chi2", "chi3", "chi4", "chi5")
 #: More pairs than this are thinned evenly.
 _MOST_PAIRS = 500
+_MOST_COMPARED = 150
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Coordinates:
     cutoff : float
         A pair nearer than this, in nm, is in contact.
     heavy : (n_heavy,) int array
+    compared : (n_compared,) int array
+        Those of them whose RMSD tells structures apart: all, or the C-alpha atoms of more than 150.
     """
 
     names: tuple[str, ...]
@@ -51,6 +54,7 @@ class Coordinates:
     pair_names: tuple[str, ...]
     cutoff: float
     heavy: np.ndarray
+    compared: np.ndarray
 
     @classmethod
     def of(cls, topology: mdtraj.Topology) -> Coordinates:
@@ -75,6 +79,7 @@ class Coordinates:
                 torsions.append(np.array(row))
         both = [number for kind, number in column if kind == "phi" and ("psi", number) in column]
         pairs, cutoff = _pairs(topology, heavy)
+        alphas = [atom.index for atom in topology.atoms if atom.name == "CA" and is_heavy(atom)]
         return cls(
             names=tuple(names),
             torsions=np.array(torsions, int).reshape(-1, 4),
@@ -84,6 +89,7 @@ class Coordinates:
             pair_names=tuple(f"{atom_label[i]} {atom_label[j]}" for i, j in pairs.tolist()),
             cutoff=cutoff,
             heavy=np.array(heavy),
+            compared=np.array(alphas if len(heavy) > _MOST_COMPARED and len(alphas) >= 3 else heavy),
         )
 
     def angles(self, structures: mdtraj.Trajectory) -> np.ndarray:

@@ -162,6 +162,8 @@ def _notes(case: Case) -> list[str]:
     coordinates, notes = case.space.coordinates, []
     if not coordinates.residues:
         notes.append("no residue has phi and psi: there is no Ramachandran row")
+    if case.seen is not None and len(coordinates.compared) < len(coordinates.heavy):
+        notes.append("the RMSD to training frames is that of the C-alpha atoms")
     if not len(coordinates.torsions):
         notes.append("no bond can turn: distances take the place of torsions")
     if case.seen is None:

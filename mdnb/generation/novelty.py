@@ -58,8 +58,14 @@ class NoveltyJudge:
     train, held_out : Ensemble
     heavy : (n_heavy,) int array
         Atoms that count.
+    work : float
+        Pairs of structures to compare, of 16 atoms each: all training and held-out frames, which copies may be of,
+        and as many queries as that allows, 500 to 10,000.
+
+    Attributes
+    ----------
     most : int
-        Structures of each kind to look at; more are thinned evenly.
+        Queries to ask at once.
 
     References
     ----------
@@ -67,18 +73,18 @@ class NoveltyJudge:
     https://doi.org/10.48550/arXiv.2004.05675
     """
 
-    def __init__(self, train: Ensemble, held_out: Ensemble, heavy: np.ndarray, most: int = 15_000) -> None:
+    def __init__(self, train: Ensemble, held_out: Ensemble, heavy: np.ndarray, work: float = 1.5e8) -> None:
         self._heavy = heavy
-        self._train = _some(train, most)[:, heavy]
-        self._held_out = _some(held_out, most)[:, heavy]
-        rows = _rows(len(held_out), most // 3)
+        self._train, self._held_out = (one.structures.xyz[:, heavy] for one in (train, held_out))
+        pool = max(len(train), len(held_out))
+        self.most = int(np.clip(work * 16 / max(16, len(heavy)) / pool, 500, 10_000))
+        rows = _rows(len(held_out), self.most // 2)
         self.blocks = np.unique(held_out.blocks[rows], return_inverse=True)[1]
         self.expected = nearest_rmsd(held_out.structures.xyz[rows][:, heavy], self._train)[0]
-        chosen, all_seen = (_rows(len(train), number) for number in (most // 3, most))
-        blocks = train.blocks[chosen], train.blocks[all_seen]
-        within = nearest_rmsd(train.structures.xyz[chosen][:, heavy], self._train, blocks)[0]
+        chosen = _rows(len(train), self.most // 2)
+        within = nearest_rmsd(self._train[chosen], self._train, (train.blocks[chosen], train.blocks))[0]
         self._within = float(np.quantile(within, _LINE))
-        #: Of new structures this part is nearer to training frames: of those that are looked at, so many are.
+        #: Of new structures this part is nearer to a training frame: of all frames, so many are.
         self.fair = len(self._train) / (len(self._train) + len(self._held_out))
 
     def judge(self, made: np.ndarray) -> Novelty:
@@ -130,7 +136,3 @@ def warning(name: str, share: float, low: float, preference: float, fair: float)
 
 def _rows(n: int, most: int) -> np.ndarray:
     return np.linspace(0, n - 1, min(n, most)).astype(int)
-
-
-def _some(ensemble: Ensemble, most: int) -> np.ndarray:
-    return np.asarray(ensemble.structures.xyz[_rows(len(ensemble), most)])

@@ -13,9 +13,8 @@ from mdnb.generation.novelty import NoveltyJudge, warning
 
 __all__ = ["check_rows", "energy_rows", "neighbour_rows", "novelty_rows"]
 
-#: Samples of each kind whose neighbourhoods are compared, frames that set the limits of the checks, and structures
-#: whose nearest training frame is looked for.
-_NEIGHBOURS, _LIMITS, _NOVEL = 2_000, 5_000, 10_000
+#: Samples of each kind whose neighbourhoods are compared, and frames that set the limits of the checks.
+_NEIGHBOURS, _LIMITS = 2_000, 5_000
 _NAN = float("nan")
 
 
@@ -82,12 +81,12 @@ def novelty_rows(case: Case) -> tuple[list[Row], list[str]]:
     warnings: list[str] = []
     if case.seen is None:
         return rows, warnings
-    novelty = NoveltyJudge(case.seen.ensemble, case.real.ensemble, case.space.coordinates.heavy)
+    novelty = NoveltyJudge(case.seen.ensemble, case.real.ensemble, case.space.coordinates.compared)
     lines = novelty.lines(case.weights)
     for name, one in case.made.items():
         if name in case.baselines:
             continue
-        chosen = one.thinned(_NOVEL).ensemble
+        chosen = one.thinned(novelty.most).ensemble
         found = novelty.judge(chosen.structures.xyz)
         n_blocks = min(chosen.n_blocks, case.real.ensemble.n_blocks)
         weights = case.weights_of(name)[:, : chosen.n_blocks][:, chosen.blocks]

@@ -90,22 +90,22 @@ if TYPE_CHECKING:
     from mdnb.features.engine import featurize as featurize
     from mdnb.features.joined import join as join
     from mdnb.generation.around import around as around
+    from mdnb.generation.controlled import control as control
     from mdnb.generation.energy import Energies as Energies
     from mdnb.generation.energy import energies as energies
-    from mdnb.generation.controlled import control as control
     from mdnb.generation.ensemble import md_piece as md_piece
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
     from mdnb.generation.interpolate import interpolate as interpolate
+    from mdnb.generation.judge import judge as judge
+    from mdnb.generation.judgement import Judgement as Judgement
     from mdnb.generation.latents import latents as latents
+    from mdnb.generation.mixture import pca_mixture as pca_mixture
     from mdnb.generation.rolled import Rollout as Rollout
     from mdnb.generation.rollout import rollout as rollout
     from mdnb.generation.weights import Weights as Weights
     from mdnb.generation.weights import match_energies as match_energies
     from mdnb.generation.weights import reweight as reweight
-    from mdnb.generation.judge import judge as judge
-    from mdnb.generation.judgement import Judgement as Judgement
-    from mdnb.generation.mixture import pca_mixture as pca_mixture
     from mdnb.kinetics import chapman_kolmogorov as chapman_kolmogorov
     from mdnb.kinetics import compare_dynamics as compare_dynamics
     from mdnb.kinetics import lag_scan as lag_scan

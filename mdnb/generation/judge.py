@@ -59,7 +59,8 @@ def judge(
     train : the same, optional
         What the models were trained on: for the floor, novelty, the checks and the baselines.
     energies : mapping of (n,) arrays by the names of the sets, "reference" and "train", or function, optional
-        Potential energies in kJ/mol; the function takes an `mdtraj.Trajectory`.
+        Potential energies in kJ/mol; the function takes an `mdtraj.Trajectory`, such as
+        ``lambda one: mdnb.energies(one, iterations=0)``.
     lag_time : float, optional
         Of TICA in ps; see `mdnb.generation.space.Space`.
     n_states : int, optional
@@ -185,15 +186,17 @@ def _energies(energies: Energies | None, name: str, ensemble: Ensemble) -> np.nd
     if energies is None:
         return None
     if not isinstance(energies, Mapping):
-        values, rows = np.asarray(energies(ensemble.structures), float), np.arange(len(ensemble))
+        found = energies(ensemble.structures)
+        values, rows = np.asarray(getattr(found, "before", found), float), np.arange(len(ensemble))
     elif name in energies:
         values, rows = np.asarray(energies[name], float), ensemble.rows
     else:
         return None
     expected = len(ensemble) if not isinstance(energies, Mapping) else ensemble.given
-    if values.shape != (expected,) or not np.isfinite(values).all():
+    real = name in ("reference", "train")
+    if values.shape != (expected,) or (real and not np.isfinite(values).all()):
         raise DataError(
-            f"the energies of {name!r} have the shape {values.shape} or are not all numbers, expected one number for "
+            f"the energies of {name!r} have the shape {values.shape} or are not all numbers, expected one for "
             f"each of {expected} structures"
         )
-    return values[rows]
+    return np.nan_to_num(values[rows], nan=np.inf, posinf=np.inf, neginf=-np.inf)  # of a structure that is torn: none

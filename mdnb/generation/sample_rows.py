@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdnb.generation.case import Case
-from mdnb.generation.checks import CHECKS, Limits, check_structures
+from mdnb.generation.checks import Limits, check_structures
 from mdnb.generation.draws import interval
 from mdnb.generation.judgement import Row
 from mdnb.generation.manifold import Manifolds
@@ -107,5 +107,5 @@ def novelty_rows(case: Case) -> tuple[list[Row], list[str]]:
 
 def _checked(passed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the checks by name, and all together under the empty name."""
-    every = {"": np.logical_and.reduce(list(passed.values())), **{name: passed[name] for name in CHECKS}}
+    every = {"": np.logical_and.reduce(list(passed.values())), **passed}
     return {name: values.astype(float) for name, values in every.items()}

@@ -58,6 +58,11 @@ _PUBLIC = {
     "latents": "mdnb.generation.latents",
     "rollout": "mdnb.generation.rollout",
     "Rollout": "mdnb.generation.rolled",
+    "control": "mdnb.generation.controlled",
+    "judge": "mdnb.generation.judge",
+    "Judgement": "mdnb.generation.judgement",
+    "md_piece": "mdnb.generation.ensemble",
+    "pca_mixture": "mdnb.generation.mixture",
     "landscape": "mdnb.landscapes",
     "Landscape": "mdnb.landscapes",
     "report": "mdnb.reports",
@@ -85,12 +90,17 @@ if TYPE_CHECKING:
     from mdnb.features.engine import featurize as featurize
     from mdnb.features.joined import join as join
     from mdnb.generation.around import around as around
+    from mdnb.generation.controlled import control as control
     from mdnb.generation.energy import Energies as Energies
     from mdnb.generation.energy import energies as energies
+    from mdnb.generation.ensemble import md_piece as md_piece
     from mdnb.generation.generate import generate as generate
     from mdnb.generation.generated import Generated as Generated
     from mdnb.generation.interpolate import interpolate as interpolate
+    from mdnb.generation.judge import judge as judge
+    from mdnb.generation.judgement import Judgement as Judgement
     from mdnb.generation.latents import latents as latents
+    from mdnb.generation.mixture import pca_mixture as pca_mixture
     from mdnb.generation.rolled import Rollout as Rollout
     from mdnb.generation.rollout import rollout as rollout
     from mdnb.generation.weights import Weights as Weights

@@ -5,6 +5,7 @@ from mdnb.figures.attributions import attributions_figure
 from mdnb.figures.ensembles import ensemble_figure
 from mdnb.figures.explanations import contact_map_figure, explanation_figure, window_figure
 from mdnb.figures.generation import checks_figure, ramachandran_figure
+from mdnb.figures.judgement import control_figure, judgement_figure, ladder_figure, populations_figure
 from mdnb.figures.kinetics import (
     chapman_kolmogorov_figure,
     lag_scan_figure,
@@ -24,15 +25,19 @@ __all__ = [
     "checks_figure",
     "confusion_figure",
     "contact_map_figure",
+    "control_figure",
     "ensemble_figure",
     "explanation_figure",
     "free_energy_figure",
+    "judgement_figure",
+    "ladder_figure",
     "lag_scan_figure",
     "landscape_figure",
     "learning_figure",
     "mode_trace_figure",
     "modes_figure",
     "path_figure",
+    "populations_figure",
     "ramachandran_figure",
     "scores_figure",
     "timescales_figure",

@@ -1,0 +1,116 @@
+"""clean_up: the nearest structures that the checks allow, without a force field."""
+
+from __future__ import annotations
+
+import mdtraj
+import numpy as np
+
+from mdnb.errors import DataError
+from mdnb.features.atoms import is_heavy
+from mdnb.generation.checks import Limits, check_structures
+
+__all__ = ["clean_up", "displacement"]
+
+_INSET = 0.1  # of a range's width that is kept from either end
+_LIGHT = 3.0  # a hydrogen moves so much more easily than a heavy atom
+
+
+def clean_up(structures: mdtraj.Trajectory, limits: Limits, n_steps: int = 500) -> mdtraj.Trajectory:
+    """Return the structures moved, by small steps, into the geometry that the limits allow.
+
+    Bonds, angles, the planes of peptide bonds, hands and contacts that are outside of their range are brought a
+    little inside it, one after another and again until none is outside (position based dynamics). A centre of the
+    wrong hand is first mirrored, with its hydrogen, in the plane of its three other neighbours. Structures that
+    pass all checks, and those that are not numbers, stay exactly as they are. What cannot be mended within
+    `n_steps` comes back as near as it got, for the checks to mark.
+
+    Parameters
+    ----------
+    structures : mdtraj.Trajectory
+    limits : Limits
+        Of the same molecule.
+    n_steps : int
+        Largest number of passes over all constraints of a structure.
+
+    Returns
+    -------
+    mdtraj.Trajectory
+        New; the order is that of `structures`. `displacement` says how far they were moved.
+
+    Raises
+    ------
+    DataError
+        When the limits are of another molecule, or n_steps is below 1.
+
+    References
+    ----------
+    Mueller et al., J. Vis. Commun. Image R. 18, 109 (2007), https://doi.org/10.1016/j.jvcir.2007.01.005
+    """
+    if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 1:
+        raise DataError(f"n_steps = {n_steps!r}: expected the largest number of passes, a whole number of at least 1")
+    bonds = np.array([(a.index, b.index) for a, b in structures.topology.bonds], int).reshape(-1, 2)
+    if not np.array_equal(bonds, limits.bonds):
+        raise DataError(
+            f"the limits have {len(limits.bonds)} bonds and the structures {len(bonds)}, or they join other atoms; "
+            "measure the limits on structures with the same topology: Limits.measure(real)"
+        )
+    positions = structures.xyz.copy()
+    finite = np.isfinite(positions).all((1, 2))
+    passed = np.logical_and.reduce(list(check_structures(structures, limits).values()))
+    rows = np.flatnonzero(finite & ~passed)
+    if len(rows):
+        positions[rows] = _projected(positions[rows].astype(np.float64), structures.topology, limits, int(n_steps))
+    box = structures.unitcell_lengths, structures.unitcell_angles
+    return mdtraj.Trajectory(positions, structures.topology, structures.time, *box)
+
+
+def displacement(before: mdtraj.Trajectory, after: mdtraj.Trajectory) -> np.ndarray:
+    """Return how far the atoms of each structure were moved: root mean square in nm, (n_structures,)."""
+    squares = ((after.xyz.astype(np.float64) - before.xyz) ** 2).sum(-1)
+    return np.asarray(np.sqrt(squares.mean(1)))
+
+
+def _projected(positions: np.ndarray, topology: mdtraj.Topology, limits: Limits, n_steps: int) -> np.ndarray:
+    from mdnb.generation.projection import project
+
+    weights = np.array([1.0 if is_heavy(atom) else _LIGHT for atom in topology.atoms])
+    twist = 0.9 * limits.twist
+    project(
+        positions,
+        weights,
+        limits.bonds,
+        _narrower(limits.bond_range),
+        limits.angles,
+        _narrower(np.clip(limits.angle_range, 0, np.pi)),
+        limits.amides,
+        twist,
+        limits.cis,
+        limits.pairs,
+        np.maximum(limits.nearest, 0) * 1.02,
+        limits.centres,
+        limits.hands.astype(np.float64),
+        _fourth(topology, limits.centres),
+        n_steps,
+        np.array([1e-3, 0.02, 0.02, 1e-3, 0.1]),
+    )
+    return positions.astype(np.float32)
+
+
+def _narrower(ranges: np.ndarray) -> np.ndarray:
+    """Return the ranges without a part at either end."""
+    inset = _INSET * (ranges[:, 1:] - ranges[:, :1])
+    return np.ascontiguousarray(ranges + inset * np.array([1.0, -1.0]))
+
+
+def _fourth(topology: mdtraj.Topology, centres: np.ndarray) -> np.ndarray:
+    """Return the neighbour of each centre that is not among its three, where nothing else hangs on it; else -1."""
+    neighbours: dict[int, set[int]] = {index: set() for index in range(topology.n_atoms)}
+    for a, b in topology.bonds:
+        neighbours[a.index].add(b.index)
+        neighbours[b.index].add(a.index)
+    found = np.full(len(centres), -1)
+    for row, (centre, *three) in enumerate(centres.tolist()):
+        for other in neighbours[centre] - set(three):
+            if len(neighbours[other]) == 1:
+                found[row] = other
+    return found

@@ -89,7 +89,7 @@ def _projected(positions: np.ndarray, topology: mdtraj.Topology, limits: Limits,
         np.maximum(limits.nearest, 0) * 1.02,
         limits.centres,
         limits.hands.astype(np.float64),
-        _fourth(topology, limits.centres),
+        *_hydrogens(topology, limits.centres),
         n_steps,
         np.array([1e-3, 0.02, 0.02, 1e-3, 0.1]),
     )
@@ -102,15 +102,17 @@ def _narrower(ranges: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(ranges + inset * np.array([1.0, -1.0]))
 
 
-def _fourth(topology: mdtraj.Topology, centres: np.ndarray) -> np.ndarray:
-    """Return the neighbour of each centre that is not among its three, where nothing else hangs on it; else -1."""
+def _hydrogens(topology: mdtraj.Topology, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hydrogen that is mirrored with each centre, or -1, and the rows of centres and their hydrogens."""
     neighbours: dict[int, set[int]] = {index: set() for index in range(topology.n_atoms)}
     for a, b in topology.bonds:
         neighbours[a.index].add(b.index)
         neighbours[b.index].add(a.index)
-    found = np.full(len(centres), -1)
-    for row, (centre, *three) in enumerate(centres.tolist()):
-        for other in neighbours[centre] - set(three):
-            if len(neighbours[other]) == 1:
-                found[row] = other
-    return found
+    light = {atom.index for atom in topology.atoms if not is_heavy(atom) and len(neighbours[atom.index]) == 1}
+    fourth = [next(iter((neighbours[centre] - set(three)) & light), -1) for centre, *three in centres.tolist()]
+    rows = []
+    for centre, others in neighbours.items():
+        free, fixed = sorted(others & light), sorted(others - light)
+        if (len(fixed), len(free)) in ((3, 1), (2, 2), (1, 3), (2, 1)):
+            rows.append([centre, *fixed, *[-1] * (3 - len(fixed)), *free, *[-1] * (3 - len(free))])
+    return np.array(fourth, int), np.array(rows, int).reshape(-1, 7)

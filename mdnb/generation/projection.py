@@ -13,6 +13,7 @@ __all__ = ["project"]
 
 _SKIN = 0.06  # nm; pairs up to this much beyond their limit are looked at until an atom has moved half of it
 _TURN = 0.2  # largest change of an angle at once, in radian
+_PATIENCE = 25  # passes after which hydrogens that are stuck are placed afresh
 _HAND = 0.3  # smallest volume of a chiral centre; 0.77 is a tetrahedral one
 
 
@@ -174,6 +175,60 @@ def _mirror(xyz, atoms, fourth, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _plant(xyz, row, arms):  # type: ignore[no-untyped-def]
+    """Put the hydrogens of a centre where the arms to its other neighbours leave room.
+
+    `row` holds the centre, up to three neighbours that stay and up to three hydrogens, -1 where there is none.
+    """
+    n_fixed, n_free = 0, 0
+    way, first = arms[3], arms[4]
+    way[:] = 0.0
+    for k in range(6):
+        n_fixed += k < 3 and row[1 + k] >= 0
+        n_free += k >= 3 and row[1 + k] >= 0
+    for k in range(n_fixed):
+        for axis in range(3):
+            arms[k, axis] = xyz[row[1 + k], axis] - xyz[row[0], axis]
+        arms[k] /= max(np.sqrt(_dot(arms[k], arms[k])), 1e-9)
+        way -= arms[k]
+    size = np.sqrt(_dot(way, way))
+    if size < 1e-6:
+        return
+    way /= size
+    lengths = arms[6]
+    for k in range(n_free):
+        for axis in range(3):
+            arms[5, axis] = xyz[row[4 + k], axis] - xyz[row[0], axis]
+        lengths[k] = np.sqrt(_dot(arms[5], arms[5]))
+    if n_free == 1:
+        xyz[row[4]] = xyz[row[0]] + lengths[0] * way
+        return
+    if n_free == 2:  # on either side of the plane of the two arms
+        _cross(arms[0], arms[1], first)
+    else:  # around the axis, from where the first one is
+        for axis in range(3):
+            first[axis] = xyz[row[4], axis] - xyz[row[0], axis]
+        first -= _dot(first, way) * way
+    size = np.sqrt(_dot(first, first))
+    if size < 1e-6:
+        return
+    first /= size
+    second = arms[5]
+    _cross(way, first, second)
+    side = 0.0
+    for axis in range(3):
+        other = first[axis] if n_free == 2 else second[axis]
+        side += (xyz[row[4 if n_free == 2 else 5], axis] - xyz[row[0], axis]) * other
+    side = 1.0 if side >= 0.0 else -1.0
+    for k in range(n_free):
+        turn = side * k * 2.0 * np.pi / 3.0 if n_free == 3 else (0.0 if (side > 0) == (k == 0) else np.pi)
+        along, across = (1.0 / 3.0, np.sqrt(8.0) / 3.0) if n_free == 3 else (np.sqrt(1.0 / 3.0), np.sqrt(2.0 / 3.0))
+        for axis in range(3):
+            out = across * (np.cos(turn) * first[axis] + np.sin(turn) * second[axis])
+            xyz[row[4 + k], axis] = xyz[row[0], axis] + lengths[k] * (along * way[axis] + out)
+
+
+@njit(cache=True, nogil=True)
 def _moved(xyz, before):  # type: ignore[no-untyped-def]
     farthest = 0.0
     for atom in range(len(xyz)):
@@ -201,7 +256,7 @@ def _near(xyz, pairs, nearest, chosen):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def project(  # type: ignore[no-untyped-def]
     positions, weights, bonds, bond_range, angles, angle_range, amides, twist, cis, pairs, nearest, centres, hands,
-    fourth, n_steps, slack,
+    fourth, plants, n_steps, slack,
 ):  # fmt: skip
     """Move the atoms of each structure into the ranges, in place; return the passes that each took.
 
@@ -214,6 +269,9 @@ def project(  # type: ignore[no-untyped-def]
         As in `checks.Limits`; the ranges already a little narrower.
     fourth : (n_centres,) int64 array
         The neighbour of each centre that is mirrored with it, or -1.
+    plants : (n, 7) int64 array
+        Centres with hydrogens: the centre, up to three other neighbours, up to three hydrogens; -1 for none.
+        Where an angle at one is still broken after some passes, its hydrogens are placed afresh.
     n_steps : int
         Largest number of passes.
     slack : (5,) float64 array
@@ -222,6 +280,7 @@ def project(  # type: ignore[no-untyped-def]
     passes = np.zeros(len(positions), np.int64)
     work, arms = np.empty((9, 3)), np.empty((7, 3))
     chosen = np.empty(len(pairs), np.int64)
+    bent = np.zeros(len(weights), np.bool_)
     for frame in range(len(positions)):
         xyz = positions[frame]
         for number in range(len(centres)):
@@ -240,12 +299,18 @@ def project(  # type: ignore[no-untyped-def]
                     broken |= _handed(xyz, weights, centres[number], hands[number], work, arms) > slack[4]
             for number in range(len(amides)):
                 broken |= _twist(xyz, weights, amides[number], twist[number], cis[number], work) > slack[2]
+            bent[:] = False
             for number in range(len(angles)):
                 low, high = angle_range[number, 0], angle_range[number, 1]
-                broken |= _bend(xyz, weights, angles[number], low, high, work) > slack[1]
+                if _bend(xyz, weights, angles[number], low, high, work) > slack[1]:
+                    broken = bent[angles[number, 1]] = True
             for number in range(len(bonds)):
                 low, high = bond_range[number, 0], bond_range[number, 1]
                 broken |= _pull(xyz, weights, bonds[number, 0], bonds[number, 1], low, high) > slack[0]
+            if step % _PATIENCE == _PATIENCE - 1:
+                for number in range(len(plants)):
+                    if bent[plants[number, 0]]:
+                        _plant(xyz, plants[number], arms)
             passes[frame] = step + 1
             if _moved(xyz, listed) > 0.5 * _SKIN:
                 listed[:] = xyz

@@ -48,8 +48,8 @@ def clean_up(structures: mdtraj.Trajectory, limits: Limits, n_steps: int = 500) 
     """
     if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 1:
         raise DataError(f"n_steps = {n_steps!r}: expected the largest number of passes, a whole number of at least 1")
-    bonds = np.array([(a.index, b.index) for a, b in structures.topology.bonds], int).reshape(-1, 2)
-    if not np.array_equal(bonds, limits.bonds):
+    bonds = {frozenset((a.index, b.index)) for a, b in structures.topology.bonds}
+    if bonds != {frozenset(pair) for pair in limits.bonds.tolist()}:
         raise DataError(
             f"the limits have {len(limits.bonds)} bonds and the structures {len(bonds)}, or they join other atoms; "
             "measure the limits on structures with the same topology: Limits.measure(real)"

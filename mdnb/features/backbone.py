@@ -21,7 +21,7 @@ __all__ = ["Backbone"]
 
 _BATCH = 256  # frames that are rebuilt at once
 _PASSES = 60
-_FAR, _FOURTH, _NEAR = 0.2, 0.3, 1.0  # how much of a wrong distance is mended at once
+_FAR, _NEAR = 0.05, 1.0  # how much of a wrong distance between C-alpha atoms, and within three bonds, is mended at once
 
 
 class Backbone(Invertible):
@@ -61,12 +61,10 @@ class Backbone(Invertible):
     def of_columns(cls, columns: Sequence[Column], topology: mdtraj.Topology, reference: np.ndarray) -> Backbone:
         """Return the prepared featurizer that made the columns; the number of landmarks is told from theirs."""
         n_distances = sum(column.unit == "nm" for column in columns)
-        maker = cls()
-        for landmarks in range(4, topology.n_residues + 5):
-            maker = cls(landmarks)
-            maker.prepare(topology, reference)
-            if len(maker._far) >= n_distances:
-                break
+        spans = _spans(_chains(topology))
+        known = (cls().landmarks, *range(4, spans[-1][1] + 1))
+        maker = cls(next((one for one in known if len(_far(spans, one)[1]) == n_distances), known[0]))
+        maker.prepare(topology, reference)
         compare_columns(cls.name, columns, maker.columns)
         return maker
 
@@ -74,12 +72,10 @@ class Backbone(Invertible):
         """Return sine and cosine of each torsion, residue by residue, then the distances."""
         self._chains = _chains(topology)
         residues = [row for chain in self._chains for row in chain]
-        n = len(residues)
         self._atoms = np.array(sorted(index for row in residues for index in row.values()), int)
         place = {int(index): number for number, index in enumerate(self._atoms)}
         self._ca = np.array([place[row["CA"]] for row in residues], int)
-        ends = np.cumsum([len(chain) for chain in self._chains])
-        self._spans = [(int(stop) - len(chain), int(stop)) for stop, chain in zip(ends, self._chains, strict=True)]
+        self._spans = _spans(self._chains)
         label, of_residue = atom_labels(topology), residue_labels(topology)
         columns: list[Column] = []
         which: dict[tuple[int, ...], int] = {}
@@ -91,11 +87,7 @@ class Backbone(Invertible):
         self._quads = np.array(list(which), int).reshape(-1, 4)
         self._rows = _rows(self._chains, which, place, np.asarray(reference, np.float64))
         self._starts = _starts(self._chains, place, np.asarray(reference, np.float64))
-        chosen = np.unique(np.linspace(0, n - 1, min(n, self.landmarks)).round().astype(int))
-        self._marks = chosen
-        bonded = {(k, k + 1) for start, stop in self._spans for k in range(start, stop - 1)}
-        far = [(min(i, j), max(i, j)) for i in chosen.tolist() for j in range(n) if i != j]
-        self._far = np.array([pair for pair in dict.fromkeys(far) if pair not in bonded], int).reshape(-1, 2)
+        self._marks, self._far = _far(self._spans, self.landmarks)
         self._far_atoms = np.array([(residues[i]["CA"], residues[j]["CA"]) for i, j in self._far], int).reshape(-1, 2)
         for i, j in self._far_atoms.tolist():
             name = f"{label[i]} {label[j]}"
@@ -104,7 +96,7 @@ class Backbone(Invertible):
         near = {tuple(sorted(pair)) for pair in within_bonds(part, 3) if pair[0] != pair[1]}
         close = {tuple(sorted(pair)) for pair in within_bonds(part, 2)}
         self._near = np.array(sorted(near, key=lambda pair: (pair in close, pair)), int).reshape(-1, 2)
-        self._stiff = np.array([_FAR] * len(self._far) + [_NEAR if tuple(p) in close else _FOURTH for p in self._near])
+        self._stiff = np.repeat([_FAR, _NEAR], [len(self._far), len(self._near)])
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
@@ -152,6 +144,8 @@ class Backbone(Invertible):
         near = np.linalg.norm(chain[:, self._near[:, 0]] - chain[:, self._near[:, 1]], axis=-1)
         pairs = np.concatenate([self._ca[self._far], self._near])
         settle(positions, pairs, np.concatenate([far, near], axis=1), self._stiff, _PASSES)
+        beta = which < 0  # distances know no hand
+        place_atoms(rows[beta], bonds[beta], angles[beta], turns[:, beta], positions)
         return positions
 
     def _trace(self, far: np.ndarray, chain: np.ndarray) -> np.ndarray:
@@ -182,7 +176,7 @@ class Backbone(Invertible):
         return trace
 
     def _laid(self, chain: np.ndarray, trace: np.ndarray) -> np.ndarray:
-        """Return the atoms of each residue, laid on the trace by its nearest five C-alpha atoms."""
+        """Return the atoms of each residue, laid on the trace by the nine C-alpha atoms around it."""
         windows = np.concatenate([_windows(start, stop) for start, stop in self._spans])
         owner = np.searchsorted(self._residue_starts(), np.arange(len(self._atoms)), side="right") - 1
         own, target = chain[:, self._ca][:, windows], trace[:, windows]
@@ -199,7 +193,22 @@ class Backbone(Invertible):
         return np.searchsorted(self._atoms, lowest)
 
 
-def _windows(start: int, stop: int, size: int = 5) -> np.ndarray:
+def _spans(chains: list[list[dict[str, int]]]) -> list[tuple[int, int]]:
+    """Return the first residue of each chain and the one behind its last, counted over all."""
+    ends = np.cumsum([len(chain) for chain in chains]).tolist()
+    return [(stop - len(chain), stop) for stop, chain in zip(ends, chains, strict=True)]
+
+
+def _far(spans: list[tuple[int, int]], landmarks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residues that are landmarks, and the pairs of residues, not bonded, of which one is, (n_pairs, 2)."""
+    n = spans[-1][1]
+    marks = np.unique(np.linspace(0, n - 1, min(n, landmarks)).round().astype(int))
+    bonded = {(k, k + 1) for start, stop in spans for k in range(start, stop - 1)}
+    pairs = {(min(i, j), max(i, j)) for i in marks.tolist() for j in range(n) if i != j}
+    return marks, np.array(sorted(pairs - bonded), int).reshape(-1, 2)
+
+
+def _windows(start: int, stop: int, size: int = 9) -> np.ndarray:
     """Return the residues around each of a chain, (n, size); at its ends and of short chains the nearest."""
     n = stop - start
     first = np.clip(np.arange(n) - size // 2, 0, max(0, n - size))

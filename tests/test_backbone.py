@@ -9,7 +9,7 @@ import mdnb
 from mdnb.errors import DataError
 from mdnb.features import Backbone, InternalCoordinates, Positions, featurize
 from mdnb.features.invertible import restore
-from mdnb.generation.checks import CHECKS, Limits, check_structures
+from mdnb.generation.checks import Limits, check_structures
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_backbone_of_a_peptide_comes_back(peptide):
     assert {atom.name for atom in made.topology.atoms} == {"N", "CA", "C", "O", "CB"}
     assert ca_rmsd(made, real).max() < 0.1
     checks = check_structures(made, Limits.measure(real))
-    assert all(checks[name].mean() >= 0.95 for name in CHECKS)
+    assert all(passed.mean() >= 0.95 for name, passed in checks.items() if name not in ("force field", "planarity"))
 
 
 def test_the_backbone_of_a_large_protein_comes_back():
@@ -154,12 +154,12 @@ def cartesian():
 def test_structures_from_positions_are_sound_after_clean_up(cartesian):
     generated = mdnb.generate(cartesian, 300, reference=trajectories())
     assert [atom.element.symbol for atom in generated.structures.topology.atoms].count("H") == 0
-    before = np.logical_and.reduce([generated.checks_before[name] for name in CHECKS])
+    before = np.logical_and.reduce(list(generated.checks_before.values()))
     assert before.mean() < 0.9
     assert generated.valid.mean() >= 0.99
     text = repr(generated)
-    assert f"before: bonds {generated.checks_before['bonds'].mean():.1%}" in text
-    assert f"after: bonds {generated.checks['bonds'].mean():.1%}" in text
+    assert f"before the clean-up: bonds {generated.checks_before['bonds'].mean():.1%}" in text
+    assert f"  bonds {generated.checks['bonds'].mean():.1%}" in text
     assert f"note: clean-up moved {1 - before.mean():.1%} of the structures" in text
     kept = generated.only_valid()
     assert len(kept.checks_before["bonds"]) == len(kept)
@@ -170,7 +170,7 @@ def test_clean_up_can_be_left_out_or_asked_for(cartesian):
     assert raw.checks_before is None
     assert "before" not in repr(raw)
     by_default = mdnb.generate(cartesian, 50)
-    same = np.logical_and.reduce([by_default.checks_before[name] for name in CHECKS])
+    same = np.logical_and.reduce(list(by_default.checks_before.values()))
     assert np.array_equal(by_default.structures.xyz[same], raw.structures.xyz[same])
     internal = mdnb.generate(trained("VAE"), 50, clean_up=True, reference=trajectories())
     assert internal.valid.mean() >= 0.99

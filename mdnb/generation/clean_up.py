@@ -12,16 +12,17 @@ from mdnb.generation.checks import Limits, check_structures
 __all__ = ["clean_up", "displacement"]
 
 _INSET = 0.1  # of a range's width that is kept from either end
+_HAND = 0.3  # smallest volume of a chiral centre; 0.77 is a tetrahedral one
 _LIGHT = 3.0  # a hydrogen moves so much more easily than a heavy atom
 
 
 def clean_up(structures: mdtraj.Trajectory, limits: Limits, n_steps: int = 500) -> mdtraj.Trajectory:
     """Return the structures moved, by small steps, into the geometry that the limits allow.
 
-    Bonds, angles, the planes of peptide bonds, hands and contacts that are outside of their range are brought a
+    Bonds, angles, planes, cis and trans, hands, disulphides and contacts that are outside of their range are brought a
     little inside it, one after another and again until none is outside (position based dynamics). A centre of the
-    wrong hand is first mirrored, with its hydrogen, in the plane of its three other neighbours. Structures that
-    pass all checks, and those that are not numbers, stay exactly as they are. What cannot be mended within
+    wrong hand is first mirrored, with its hydrogen, in the plane of its three other neighbours. Where phi and psi
+    lie is not changed on purpose. Structures that pass all other checks, and those that are not numbers, stay exactly as they are. What cannot be mended within
     `n_steps` comes back as near as it got, for the checks to mark.
 
     Parameters
@@ -56,7 +57,8 @@ def clean_up(structures: mdtraj.Trajectory, limits: Limits, n_steps: int = 500) 
         )
     positions = structures.xyz.copy()
     finite = np.isfinite(positions).all((1, 2))
-    passed = np.logical_and.reduce(list(check_structures(structures, limits).values()))
+    checks = check_structures(structures, limits)
+    passed = np.logical_and.reduce([passed for name, passed in checks.items() if name != "Ramachandran"])
     rows = np.flatnonzero(finite & ~passed)
     if len(rows):
         positions[rows] = _projected(positions[rows].astype(np.float64), structures.topology, limits, int(n_steps))
@@ -74,32 +76,48 @@ def _projected(positions: np.ndarray, topology: mdtraj.Topology, limits: Limits,
     from mdnb.generation.projection import project
 
     weights = np.array([1.0 if is_heavy(atom) else _LIGHT for atom in topology.atoms])
-    twist = 0.9 * limits.twist
+    lengths, angles = limits.bond_range, np.clip(limits.angle_range, 0, np.pi)
+    if limits.strain is not None:
+        lengths, angles = (_both(one, other) for one, other in zip((lengths, angles), limits.strain, strict=True))
+    handed = limits.hands != 0
+    hands = limits.hands[handed, None] * np.array([_HAND, 1.0])
+    flat = 0.9 * limits.flat_volume[:, None] * np.array([-1.0, 1.0])
+    centres = np.concatenate([limits.centres[handed], limits.flat])
+    n_flat, n_stiff = len(limits.flat), len(limits.stiff)
+    fourth, plants = _hydrogens(topology, limits.centres[handed])
     project(
         positions,
         weights,
-        limits.bonds,
-        _narrower(limits.bond_range),
+        np.concatenate([limits.bonds, limits.disulphides]),
+        _narrower(np.concatenate([lengths, limits.disulphide_range])),
         limits.angles,
-        _narrower(np.clip(limits.angle_range, 0, np.pi)),
-        limits.amides,
-        twist,
-        limits.cis,
+        _narrower(angles),
+        np.concatenate([limits.amides, limits.stiff]),
+        0.9 * np.concatenate([limits.twist, limits.stiff_twist]).astype(np.float64),
+        np.concatenate([limits.cis, np.ones(n_stiff, bool)]),
+        np.concatenate([limits.trans, np.ones(n_stiff, bool)]),
         limits.pairs,
-        np.maximum(limits.nearest, 0) * 1.02,
-        limits.centres,
-        limits.hands.astype(np.float64),
-        *_hydrogens(topology, limits.centres),
+        1.02 * np.maximum(limits.nearest, 0).astype(np.float64),
+        centres,
+        np.concatenate([np.sort(hands, axis=1), flat]).astype(np.float64),
+        np.concatenate([fourth, np.full(n_flat, -1)]),
+        plants,
         n_steps,
-        np.array([1e-3, 0.02, 0.02, 1e-3, 0.1]),
+        np.array([5e-4, 0.01, 0.02, 1e-3, 0.02]),
     )
     return positions.astype(np.float32)
+
+
+def _both(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the ranges that lie in both, (n, 2); the first where they do not meet."""
+    inner = np.stack([np.maximum(one[:, 0], other[:, 0]), np.minimum(one[:, 1], other[:, 1])], axis=1)
+    return np.where((inner[:, :1] < inner[:, 1:]), inner, one)
 
 
 def _narrower(ranges: np.ndarray) -> np.ndarray:
     """Return the ranges without a part at either end."""
     inset = _INSET * (ranges[:, 1:] - ranges[:, :1])
-    return np.ascontiguousarray(ranges + inset * np.array([1.0, -1.0]))
+    return np.ascontiguousarray(ranges.astype(np.float64) + inset * np.array([1.0, -1.0]))
 
 
 def _hydrogens(topology: mdtraj.Topology, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ __all__ = ["project"]
 _SKIN = 0.06  # nm; pairs up to this much beyond their limit are looked at until an atom has moved half of it
 _TURN = 0.2  # largest change of an angle at once, in radian
 _PATIENCE = 25  # passes after which hydrogens that are stuck are placed afresh
-_HAND = 0.3  # smallest volume of a chiral centre; 0.77 is a tetrahedral one
 
 
 @njit(cache=True, nogil=True)
@@ -94,7 +93,7 @@ def _bend(xyz, weights, atoms, low, high, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _twist(xyz, weights, atoms, largest, cis, work):  # type: ignore[no-untyped-def]
+def _twist(xyz, weights, atoms, largest, cis, trans, work):  # type: ignore[no-untyped-def]
     """Bring a torsion to within `largest` of flat; return how far it was outside."""
     first, middle, last, m, n = work[4], work[5], work[6], work[7], work[8]
     for axis in range(3):
@@ -109,7 +108,7 @@ def _twist(xyz, weights, atoms, largest, cis, work):  # type: ignore[no-untyped-
     length = np.sqrt(square)
     torsion = np.arctan2(_dot(first, n) * length, _dot(m, n))
     sign = 1.0 if torsion >= 0.0 else -1.0
-    if cis and abs(torsion) < 0.5 * np.pi:
+    if cis and (abs(torsion) < 0.5 * np.pi or not trans):
         change = min(0.0, largest - abs(torsion))
     else:
         change = max(0.0, np.pi - largest - abs(torsion))
@@ -138,20 +137,21 @@ def _volume(xyz, atoms, arms):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _handed(xyz, weights, atoms, hand, work, arms):  # type: ignore[no-untyped-def]
-    """Give a chiral centre at least `_HAND` of its volume; return how far it was outside."""
-    missing = _HAND - hand * _volume(xyz, atoms, arms)
-    if missing <= 0.0:
+def _spread(xyz, weights, atoms, low, high, work, arms):  # type: ignore[no-untyped-def]
+    """Bring the volume at a centre into its range; return how far it was outside."""
+    volume = _volume(xyz, atoms, arms)
+    outside = min(volume - low, 0.0) + max(volume - high, 0.0)
+    if outside == 0.0:
         return 0.0
     work[0] = 0.0
     for k in range(3):
         _cross(arms[(k + 1) % 3], arms[(k + 2) % 3], arms[6])
         along = _dot(arms[k], arms[6])
         for axis in range(3):
-            work[k + 1, axis] = hand * (arms[6, axis] - along * arms[k, axis]) / arms[3 + k, 0]
+            work[k + 1, axis] = (arms[6, axis] - along * arms[k, axis]) / arms[3 + k, 0]
             work[0, axis] -= work[k + 1, axis]
-    _step(xyz, weights, atoms, work[:4], min(missing, _TURN))
-    return missing
+    _step(xyz, weights, atoms, work[:4], -min(_TURN, max(-_TURN, outside)))
+    return abs(outside)
 
 
 @njit(cache=True, nogil=True)
@@ -255,8 +255,8 @@ def _near(xyz, pairs, nearest, chosen):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def project(  # type: ignore[no-untyped-def]
-    positions, weights, bonds, bond_range, angles, angle_range, amides, twist, cis, pairs, nearest, centres, hands,
-    fourth, plants, n_steps, slack,
+    positions, weights, bonds, bond_range, angles, angle_range, torsions, twist, cis, trans, pairs, nearest,
+    centres, volumes, fourth, plants, n_steps, slack,
 ):  # fmt: skip
     """Move the atoms of each structure into the ranges, in place; return the passes that each took.
 
@@ -265,8 +265,12 @@ def project(  # type: ignore[no-untyped-def]
     positions : (n_structures, n_atoms, 3) float64 array
     weights : (n_atoms,) float64 array
         How easily an atom moves.
-    bonds, bond_range, angles, angle_range, amides, twist, cis, pairs, nearest, centres, hands : array
+    bonds, bond_range, angles, angle_range, pairs, nearest : array
         As in `checks.Limits`; the ranges already a little narrower.
+    torsions, twist, cis, trans : array
+        Four atoms each, how far they may be from flat, and which of the two ways they may be.
+    centres, volumes : (n_centres, 4) int64 and (n_centres, 2) float64 array
+        A centre and three neighbours, and the range of their volume; where it leaves out 0, the centre has a hand.
     fourth : (n_centres,) int64 array
         The neighbour of each centre that is mirrored with it, or -1.
     plants : (n, 7) int64 array
@@ -284,7 +288,8 @@ def project(  # type: ignore[no-untyped-def]
     for frame in range(len(positions)):
         xyz = positions[frame]
         for number in range(len(centres)):
-            if hands[number] != 0.0 and hands[number] * _volume(xyz, centres[number], arms) < 0.0:
+            low, high = volumes[number, 0], volumes[number, 1]
+            if low * high > 0.0 and _volume(xyz, centres[number], arms) * low < 0.0:
                 _mirror(xyz, centres[number], fourth[number], work)
         listed = xyz.copy()
         n_near = _near(xyz, pairs, nearest, chosen)
@@ -295,10 +300,11 @@ def project(  # type: ignore[no-untyped-def]
                 i, j = pairs[pair, 0], pairs[pair, 1]
                 broken |= _pull(xyz, weights, i, j, nearest[pair], np.inf) > slack[3]
             for number in range(len(centres)):
-                if hands[number] != 0.0:
-                    broken |= _handed(xyz, weights, centres[number], hands[number], work, arms) > slack[4]
-            for number in range(len(amides)):
-                broken |= _twist(xyz, weights, amides[number], twist[number], cis[number], work) > slack[2]
+                low, high = volumes[number, 0], volumes[number, 1]
+                broken |= _spread(xyz, weights, centres[number], low, high, work, arms) > slack[4]
+            for number in range(len(torsions)):
+                ways = cis[number], trans[number]
+                broken |= _twist(xyz, weights, torsions[number], twist[number], ways[0], ways[1], work) > slack[2]
             bent[:] = False
             for number in range(len(angles)):
                 low, high = angle_range[number, 0], angle_range[number, 1]

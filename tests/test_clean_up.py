@@ -36,8 +36,9 @@ def shaken(structures, noise, seed=0):
     return changed(structures, structures.xyz + np.random.default_rng(seed).normal(0, noise, structures.xyz.shape))
 
 
-def valid(structures, limits):
-    return np.logical_and.reduce(list(check_structures(structures, limits).values()))
+def valid(structures, limits, without=()):
+    found = check_structures(structures, limits)
+    return np.logical_and.reduce([passed for name, passed in found.items() if name not in without])
 
 
 @pytest.mark.parametrize("name", SHARES)
@@ -71,7 +72,8 @@ def test_mirrored_molecules_get_their_hand_back(name):
     limits, real = system(name)
     mirrored = changed(real, real.xyz * np.array([1, 1, -1]))
     assert not check_structures(mirrored, limits)["chirality"].any()
-    assert valid(clean_up(mirrored, limits), limits).mean() >= SHARES[name]
+    # Phi and psi stay those of the mirror image, which an L-amino acid hardly has: that is for its check to mark.
+    assert valid(clean_up(mirrored, limits), limits, ["Ramachandran"]).mean() >= SHARES[name]
 
 
 def test_a_hand_is_mended_without_hydrogens():
@@ -79,7 +81,7 @@ def test_a_hand_is_mended_without_hydrogens():
     heavy = everything.atom_slice(everything.topology.select("element != H"))
     limits = Limits.measure(heavy)
     mirrored = changed(heavy, heavy.xyz * np.array([1, 1, -1]))
-    assert valid(clean_up(mirrored, limits), limits).mean() >= 0.99
+    assert valid(clean_up(mirrored, limits), limits, ["Ramachandran"]).mean() >= 0.99
 
 
 def test_frames_that_pass_stay_as_they_are():

@@ -22,8 +22,8 @@ def clean_up(structures: mdtraj.Trajectory, limits: Limits, n_steps: int = 500) 
     Bonds, angles, planes, cis and trans, hands, disulphides and contacts that are outside of their range are brought a
     little inside it, one after another and again until none is outside (position based dynamics). A centre of the
     wrong hand is first mirrored, with its hydrogen, in the plane of its three other neighbours. Where phi and psi
-    lie is not changed on purpose. Structures that pass all other checks, and those that are not numbers, stay exactly as they are. What cannot be mended within
-    `n_steps` comes back as near as it got, for the checks to mark.
+    lie is not changed on purpose. Structures that pass all other checks, and those that are not numbers, stay
+    exactly as they are. What cannot be mended within `n_steps` comes back as near as it got, for the checks to mark.
 
     Parameters
     ----------

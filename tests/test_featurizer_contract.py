@@ -42,9 +42,20 @@ LOOSE = {
     "radial-distribution": np.inf,  # a pair may pass the border between two bins; see the next test
     "positions": 1e-5,
     "torsions": 2e-5,
+    "backbone": 2e-5,
 }
 #: Those that tell a molecule from its mirror image; the others must not.
-HANDED = {"torsions", "positions", "velocities", "forces", "internal-coordinates", "rmsd", "voxels", "hydrogen-bonds"}
+HANDED = {
+    "torsions",
+    "backbone",
+    "positions",
+    "velocities",
+    "forces",
+    "internal-coordinates",
+    "rmsd",
+    "voxels",
+    "hydrogen-bonds",
+}
 UNITS = {"", "nm", "nm^2", "rad", "nm/ps", "kJ/mol", "kJ/mol/nm", "1/nm^3"}
 NAMES = sorted(name for name, one in FEATURIZERS.items() if not issubclass(one, CustomFeaturizer))
 

@@ -1,5 +1,6 @@
 """Featurizers: one kind a file, found by name; importing this package registers them."""
 
+from mdnb.features.backbone import Backbone
 from mdnb.features.base import FEATURIZERS, Column, Features, Featurizer
 from mdnb.features.coordination import Coordination
 from mdnb.features.custom import featurizer
@@ -7,6 +8,7 @@ from mdnb.features.distances import CAContacts, CADistances, Contacts, Distances
 from mdnb.features.engine import featurize
 from mdnb.features.hydrogen_bonds import HydrogenBonds
 from mdnb.features.internal import InternalCoordinates
+from mdnb.features.invertible import Invertible
 from mdnb.features.ligand_contacts import LigandContacts
 from mdnb.features.maps import ContactMap, DistanceMap
 from mdnb.features.overall import RMSD, RadiusOfGyration
@@ -22,6 +24,7 @@ __all__ = [
     "FEATURIZERS",
     "RMSD",
     "SASA",
+    "Backbone",
     "CAContacts",
     "CADistances",
     "Column",
@@ -35,6 +38,7 @@ __all__ = [
     "Forces",
     "HydrogenBonds",
     "InternalCoordinates",
+    "Invertible",
     "LigandContacts",
     "Positions",
     "RadialDistribution",

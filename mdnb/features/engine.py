@@ -45,7 +45,7 @@ def featurize(
     features : str, Featurizer, or a sequence of them
         ``torsions, distances, ca-distances, residue-distances, contacts, ca-contacts, positions, velocities,
         forces, internal-coordinates, rmsd, radius-of-gyration, contact-map, distance-map, sasa, hydrogen-bonds,
-        secondary-structure, ligand-contacts, voxels, radial-distribution, coordination``, one made with
+        secondary-structure, ligand-contacts, voxels, radial-distribution, coordination, backbone``, one made with
         ``@mdnb.features.featurizer``, or a featurizer with settings of its own, such as
         ``mdnb.features.Torsions(kinds=("phi", "psi"))``. One alone keeps its shape (positions are
         (n_heavy_atoms, 3)); several are joined to one row of numbers.

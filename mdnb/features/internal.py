@@ -9,7 +9,8 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import is_heavy
-from mdnb.features.base import Column, Featurizer, atom_labels
+from mdnb.features.base import Column, atom_labels
+from mdnb.features.invertible import Invertible
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Placement:
     methyl: tuple[int, ...] = ()
 
 
-class InternalCoordinates(Featurizer):
+class InternalCoordinates(Invertible):
     """Bonds (nm), angles (rad) and torsions of one molecule, from its centre outwards.
 
     Atoms on the same three references share one torsion (as sine and cosine); the others of them are
@@ -58,6 +59,7 @@ class InternalCoordinates(Featurizer):
     """
 
     name = "internal-coordinates"
+    exact = True
     needed = "it needs one molecule of at least four atoms whose bonds are known"
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
@@ -130,6 +132,11 @@ class InternalCoordinates(Featurizer):
                 rolled = hydrogens[shift:] + hydrogens[:shift]
                 result[np.ix_(rows, hydrogens)] = positions[np.ix_(rows, rolled)]
         return result
+
+    @property
+    def atoms(self) -> np.ndarray:
+        """All atoms, (n_atoms,)."""
+        return np.arange(len(self.placements))
 
     def rebuild(self, values: np.ndarray) -> np.ndarray:
         """Return the positions, (n_frames, n_atoms, 3) in nm, of rows of columns.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Featurizer, atom_labels
+from mdnb.features.invertible import Invertible, compare_columns
 from mdnb.features.references import checked_reference, frame_of, reference_places
 from mdnb.trajectories import Chunk
 
@@ -39,24 +41,12 @@ def rotations(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return left @ right
 
 
-class Positions(Featurizer):
-    """Cartesian positions in nm of the selected atoms, superposed on a reference, by default the first frame.
+class _Superposed(Featurizer):
+    """Vectors of the selected atoms in the frame of their superposition on a reference."""
 
-    Parameters
-    ----------
-    selection : str
-        Atoms to return, in mdtraj's selection language; the heavy atoms by default.
-    reference : int, path or mdtraj.Trajectory, optional
-        The number of a frame over all trajectories, or a structure (PDB, GRO, mmCIF; the first frame) in
-        which the selection finds the same atoms in the same order.
-    align : str, optional
-        Superpose by these atoms instead, whose mean position is then the origin.
-    """
-
-    name = "positions"
     axes = ("atom", "xyz")
-    quantity: ClassVar[str] = "positions"
-    unit: ClassVar[str] = "nm"
+    quantity: ClassVar[str]
+    unit: ClassVar[str]
     needed = "it needs at least one selected atom"
 
     def __init__(self, selection: str = "element != H", reference: Any = None, align: str | None = None) -> None:
@@ -105,16 +95,66 @@ class Positions(Featurizer):
         return np.einsum("fai,fij->faj", values, rotation)
 
 
-class Velocities(Positions):
-    """Velocities in nm/ps of the selected atoms, rotated with the superposition of `Positions`."""
+class Positions(_Superposed, Invertible):
+    """Cartesian positions in nm of the selected atoms, superposed on a reference, by default the first frame.
+
+    Parameters
+    ----------
+    selection : str
+        Atoms to return, in mdtraj's selection language; the heavy atoms by default.
+    reference : int, path or mdtraj.Trajectory, optional
+        The number of a frame over all trajectories, or a structure (PDB, GRO, mmCIF; the first frame) in
+        which the selection finds the same atoms in the same order.
+    align : str, optional
+        Superpose by these atoms instead, whose mean position is then the origin.
+    """
+
+    name = quantity = "positions"
+    unit = "nm"
+
+    @property
+    def atoms(self) -> np.ndarray:
+        """The selected atoms, (n_selected,)."""
+        return np.asarray(self._atoms, int)
+
+    @classmethod
+    def of_columns(cls, columns: Sequence[Column], topology: mdtraj.Topology, reference: np.ndarray) -> Positions:
+        """Return the prepared featurizer of the atoms that the columns name; their superposition does not matter."""
+        atoms = [column.atom_indices[0] for column in columns[::3]]
+        maker = cls("index " + " ".join(map(str, atoms)))
+        maker.prepare(topology, reference)
+        compare_columns(cls.name, columns, maker.columns)
+        return maker
+
+    def rebuild(self, values: np.ndarray) -> np.ndarray:
+        """Return the positions of the selected atoms, (n_frames, n_selected, 3) in nm: the values themselves.
+
+        Raises
+        ------
+        DataError
+            When the number of atoms differs.
+        """
+        if values.ndim < 2 or values[0].size != len(self.columns):
+            raise DataError(f"got values of shape {values.shape}, expected (n_frames, {len(self._atoms)}, 3)")
+        return np.array(values, np.float64).reshape(len(values), -1, 3)
+
+
+class Velocities(_Superposed):
+    """Velocities in nm/ps of the selected atoms, rotated with the superposition of `Positions`.
+
+    Its settings are those of `Positions`.
+    """
 
     name = quantity = "velocities"
     unit = "nm/ps"
     needs = frozenset({"positions", "velocities"})
 
 
-class Forces(Positions):
-    """Forces in kJ/mol/nm on the selected atoms, rotated with the superposition of `Positions`."""
+class Forces(_Superposed):
+    """Forces in kJ/mol/nm on the selected atoms, rotated with the superposition of `Positions`.
+
+    Its settings are those of `Positions`.
+    """
 
     name = quantity = "forces"
     unit = "kJ/mol/nm"

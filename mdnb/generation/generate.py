@@ -11,10 +11,12 @@ from torch import Tensor
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.features.internal import InternalCoordinates
+from mdnb.features.invertible import Invertible, restore
 from mdnb.formats.topology_json import topology_from_json
 from mdnb.generation.asked import read_condition
 from mdnb.generation.checks import Limits, check_structures
+from mdnb.generation.clean_up import clean_up as cleaned
+from mdnb.generation.clean_up import displacement
 from mdnb.generation.generated import Generated
 from mdnb.generation.origin import Origin
 from mdnb.models.gan import GANModel
@@ -32,13 +34,15 @@ def generate(
     *,
     seed: int = 0,
     reference: Trajectories | Features | None = None,
+    clean_up: bool | None = None,
 ) -> Generated:
     """Draw new structures from a trained VAE or GAN and check each of them.
 
     Parameters
     ----------
     run : Run
-        Trained on ``internal-coordinates``, from which positions are rebuilt exactly.
+        Trained on ``internal-coordinates``, from which all atoms are rebuilt exactly, on ``positions`` (the
+        selected atoms), or for large proteins on ``backbone`` (N, CA, C, O and CB).
     n : int
         Number of structures.
     condition : number, class name, (n,) array or dict, optional
@@ -48,6 +52,10 @@ def generate(
     reference : Trajectories or Features, optional
         Real structures that say what bonds, angles and contacts the checks allow. By default the training
         frames that the run keeps, up to 1,000; more frames know the limits better.
+    clean_up : bool, optional
+        Whether structures that fail are moved, by small steps, to where the checks allow them to be, without a
+        force field; what the checks said before is kept as ``checks_before``. By default not for
+        ``internal-coordinates``, and for the others.
 
     Returns
     -------
@@ -70,7 +78,7 @@ def generate(
     require_structures(run, reference)
     generator = torch.Generator().manual_seed(seed)
     wanted, notes = read_condition(run, condition, int(n))
-    return structures_of(run, model.sample(int(n), generator, wanted), wanted, seed, reference, notes)
+    return structures_of(run, model.sample(int(n), generator, wanted), wanted, seed, reference, notes, clean_up)
 
 
 def require_structures(run: Run, reference: Trajectories | Features | None) -> None:
@@ -83,11 +91,12 @@ def require_structures(run: Run, reference: Trajectories | Features | None) -> N
     """
     if reference is not None and not isinstance(reference, Trajectories | Features):
         raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
-    if run.featurizers != (InternalCoordinates.name,):
-        raise DataError(
-            f"structures cannot be rebuilt from {', '.join(run.featurizers)}; featurize with 'internal-coordinates'"
-        )
+    _featurizer(run)
     run.require_finished()
+
+
+def _featurizer(run: Run) -> Invertible:
+    return restore(run.featurizers, run.columns, topology_from_json(run.topology), run.reference)
 
 
 def structures_of(
@@ -97,6 +106,7 @@ def structures_of(
     seed: int = 0,
     reference: Trajectories | Features | None = None,
     notes: tuple[str, ...] = (),
+    clean_up: bool | None = None,
 ) -> Generated:
     """Return the structures of scaled frames, as a model makes them, with their checks.
 
@@ -107,7 +117,7 @@ def structures_of(
     scaled : (n, *shape) Tensor
     wanted : (n,) Tensor, optional
         What each was asked to be, as `read_condition` returns it.
-    seed, reference
+    seed, reference, clean_up
         As for `generate`.
     notes : tuple of str
 
@@ -116,25 +126,37 @@ def structures_of(
     DataError
         When the reference is of another molecule.
     """
-    topology = topology_from_json(run.topology)
-    coordinates = InternalCoordinates()
-    coordinates.prepare(topology, run.reference)
+    whole = topology_from_json(run.topology)
+    featurizer = _featurizer(run)
+    atoms = featurizer.atoms
+    topology = whole if len(atoms) == whole.n_atoms else whole.subset(atoms)
     values = run.scaler.inverse(scaled.numpy())
-    structures = mdtraj.Trajectory(coordinates.rebuild(values).astype(np.float32), topology)
-    structures.superpose(mdtraj.Trajectory(run.reference[None], topology))
+    structures = mdtraj.Trajectory(featurizer.rebuild(values).astype(np.float32), topology)
+    structures.superpose(mdtraj.Trajectory(run.reference[None, atoms], topology))
     if reference is None:
-        real = mdtraj.Trajectory(coordinates.rebuild(run.examples).astype(np.float32), topology)
+        real = mdtraj.Trajectory(featurizer.rebuild(run.examples).astype(np.float32), topology)
     else:
         source = reference.source if isinstance(reference, Features) else reference
-        if [atom.name for atom in source.topology.atoms] != [atom.name for atom in topology.atoms]:
+        if [atom.name for atom in source.topology.atoms] != [atom.name for atom in whole.atoms]:
             raise DataError(
                 f"the reference has {source.n_atoms} atoms, the {run.family} was trained on a molecule of "
-                f"{topology.n_atoms}; give the training trajectories"
+                f"{whole.n_atoms}; give the training trajectories"
             )
         stride = max(1, source.n_frames // 5000)
-        real = source.frames(slice(None, None, stride))
-    checks = check_structures(structures, Limits.measure(real))
+        frames = source.frames(slice(None, None, stride))
+        real = frames if len(atoms) == whole.n_atoms else frames.atom_slice(atoms)
+    limits = Limits.measure(real)
+    checks, before = check_structures(structures, limits), None
+    if clean_up or (clean_up is None and not featurizer.exact):
+        moved = cleaned(structures, limits)
+        far = displacement(structures, moved)
+        structures, before, checks = moved, checks, check_structures(moved, limits)
+        if far.any():
+            notes += (
+                f"clean-up moved {(far > 0).mean():.1%} of the structures, by {np.median(far[far > 0]):.2g} nm RMSD in "
+                "the median",
+            )
     requested = None
     if wanted is not None and run.target is not None:
         requested = wanted.numpy() if run.target.classes else wanted.numpy() * run.target.scale + run.target.mean
-    return Generated(structures, checks, run.family, seed, requested, notes, Origin.of(run))
+    return Generated(structures, checks, run.family, seed, requested, notes, Origin.of(run), checks_before=before)

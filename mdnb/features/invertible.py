@@ -1,0 +1,91 @@
+"""Featurizers from whose numbers structures are rebuilt."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from mdnb.errors import DataError
+from mdnb.features.base import FEATURIZERS, Column, Featurizer
+
+if TYPE_CHECKING:
+    import mdtraj
+
+__all__ = ["Invertible", "compare_columns", "restore"]
+
+
+class Invertible(Featurizer):
+    """A featurizer whose numbers tell where its atoms are, up to the place and direction of the whole.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether bonds, angles and hands are numbers of their own, so that any numbers near those of real frames
+        give sound structures; where not, structures that a model proposes need a clean-up.
+    """
+
+    exact: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def atoms(self) -> np.ndarray:
+        """The atoms that are rebuilt, (n_rebuilt,), in ascending order."""
+
+    @abstractmethod
+    def rebuild(self, values: np.ndarray) -> np.ndarray:
+        """Return the positions in nm of these atoms, (n_frames, n_rebuilt, 3), of numbers as `compute` gives them."""
+
+    @classmethod
+    def of_columns(cls, columns: Sequence[Column], topology: mdtraj.Topology, reference: np.ndarray) -> Invertible:
+        """Return the prepared featurizer that made the columns.
+
+        Raises
+        ------
+        DataError
+            When other settings made them than can be told from them.
+        """
+        maker = cls()
+        maker.prepare(topology, reference)
+        compare_columns(cls.name, columns, maker.columns)
+        return maker
+
+
+def restore(
+    featurizers: Sequence[str], columns: Sequence[Column], topology: mdtraj.Topology, reference: np.ndarray
+) -> Invertible:
+    """Return the featurizer, prepared, from whose numbers structures can be rebuilt.
+
+    Parameters
+    ----------
+    featurizers : sequence of str
+        What was asked for.
+    columns : sequence of Column
+    topology : mdtraj.Topology
+    reference : (n_atoms, 3) array
+        First frame of the data in nm.
+
+    Raises
+    ------
+    DataError
+        When structures cannot be rebuilt from these.
+    """
+    found = FEATURIZERS.get(featurizers[0]) if len(featurizers) == 1 else None
+    if found is None or not issubclass(found, Invertible):
+        able = [repr(name) for name, one in FEATURIZERS.items() if issubclass(one, Invertible)]
+        raise DataError(
+            f"structures cannot be rebuilt from {', '.join(featurizers)}; featurize with "
+            f"{', '.join(sorted(able, key=lambda name: 'internal' not in name)[:-1])} or {able[-1]}"
+        )
+    return found.of_columns(columns, topology, reference)
+
+
+def compare_columns(name: str, asked: Sequence[Column], found: Sequence[Column]) -> None:
+    """Refuse columns that a featurizer does not make again."""
+    if [column.name for column in asked] != [column.name for column in found]:
+        raise DataError(
+            f"the {len(asked)} columns are not those that {name!r} makes of this molecule ({len(found)}); featurize "
+            f"again with this version"
+        )

@@ -1,15 +1,31 @@
 """Public databases: layouts, units, options and addresses, against a server on this machine."""
 
+import io
+import json
+import tarfile
+import zipfile
+
 import h5py
+import mdtraj
 import numpy as np
 import pytest
-from database_files import DOMAIN, md17_bytes, pdb_text, timewarp_bytes, write_mdcath, xtc_bytes
+from database_files import (
+    DOMAIN,
+    md17_bytes,
+    pdb_text,
+    timewarp_bytes,
+    write_mdcath,
+    write_misato,
+    write_spice,
+    xtc_bytes,
+)
 from web import serving
 
 import mdnb
 from mdnb.errors import DataError, SpecError
+from mdnb.machine import user_cache
 from mdnb.sources import download
-from mdnb.sources.databases import mdshare
+from mdnb.sources.databases import mdanalysisdata, mdshare
 
 HUB = "https://huggingface.co/datasets"
 MDCATH = f"{HUB}/compsciencelab/mdCATH/resolve/main/data/mdcath_dataset_{DOMAIN}.h5"
@@ -146,7 +162,7 @@ def test_what_is_said_of_each_database(name):
     known = mdnb.databases()[name]
     assert known.check_entry(known.example) == known.example
     assert all(known.facts().values())
-    assert known.folder(known.example).name == known.example
+    assert known.folder(known.example).relative_to(user_cache() / "databases").parts[0] == name
     for wrong in ("../../etc/passwd", "a/b", "a b", "", ".", "..", "x\ny", "1abc\0", "é", "%2e%2e", "a?b#c"):
         with pytest.raises((DataError, SpecError), match=r"has no entry|unknown entry"):
             known.check_entry(wrong)
@@ -242,3 +258,182 @@ def test_damaged_files_of_md17(tmp_path):
 def test_fetch_md17(web, sample):
     web.put("http://www.quantum-machine.org/gdml/data/npz/md17_ethanol.npz", md17_bytes(sample))
     assert mdnb.fetch("md17", "md17_ethanol").n_frames == 30
+
+
+def test_fetch_rmd17(web, sample):
+    content = md17_bytes(sample, revised=True)
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:bz2") as archive:
+        for name in ("rmd17/npz_data/rmd17_aspirin.npz", "rmd17/npz_data/rmd17_uracil.npz"):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    web.put("https://figshare.com/ndownloader/files/23950376", file.getvalue())
+    assert mdnb.fetch("rmd17", "aspirin").n_frames == 30
+    assert mdnb.fetch("rmd17", "uracil").has_forces
+    assert len(web.asked) == 1  # one archive for all molecules
+    with pytest.raises(DataError, match=r"holds no rmd17_toluene.npz"):
+        mdnb.fetch("rmd17", "toluene")
+
+
+def test_fetch_spice(web, sample, tmp_path):
+    write_spice(tmp_path / "SPICE-2.0.1.hdf5", sample)
+    loaded = mdnb.fetch("spice", "103147721", file=tmp_path / "SPICE-2.0.1.hdf5")
+    chunk = next(loaded.chunks(30, forces=True))
+    np.testing.assert_allclose(chunk.positions, sample.positions, atol=1e-5)
+    np.testing.assert_allclose(chunk.forces, sample.forces, rtol=1e-5, atol=1e-2)
+    assert loaded.observable("potential_energy")[0] == pytest.approx(-100 * 2625.4996, rel=1e-7)  # hartree
+    assert loaded.topology.n_bonds == sample.topology.n_bonds
+    assert np.isnan(loaded.time_step)
+    with pytest.raises(DataError, match=r"holds 2 systems, each with atoms of its own; .*mdnb.fetch\('spice'"):
+        mdnb.load(tmp_path / "SPICE-2.0.1.hdf5")
+    with pytest.raises(DataError, match="it holds no 'nothing'"):
+        mdnb.fetch("spice", "nothing", file=tmp_path / "SPICE-2.0.1.hdf5")
+    web.put("https://zenodo.org/records/8222043/files/SPICE-1.1.4.hdf5", b"something else")
+    with pytest.raises(DataError, match=r"has the md5 .* expected f27d4c81da0e37d6547276bf6b4ae6a1"):
+        mdnb.fetch("spice", "103147721", version="1.1.4")
+
+
+def test_fetch_misato(tmp_path, chignolin):
+    frames = chignolin.frames(range(10))
+    order = write_misato(tmp_path / "MD.hdf5", frames.topology, frames.xyz)
+    loaded = mdnb.fetch("misato", "10GS", file=tmp_path / "MD.hdf5")
+    assert loaded.time_step == 80
+    np.testing.assert_allclose(loaded.read(0, 0, 10).positions[:, : len(order)], frames.xyz[:, order], atol=1e-5)
+    for name, value in (
+        ("ligand_rmsd", 0.1), ("ligand_distance", 0.2), ("interaction_energy", 3 * 4.184), ("buried_area", 0.04)
+    ):  # fmt: skip
+        assert loaded.observable(name)[0] == pytest.approx(value)
+    topology = loaded.topology
+    residues = [residue.name for residue in topology.residues]
+    assert residues == [residue.name for residue in frames.topology.residues] + ["MOL"]
+    assert [chain.n_residues for chain in topology.chains] == [10, 1]
+    for name in ("N", "CA", "C", "O", "CB"):
+        expected = [order.index(i) for i in frames.topology.select(f"name {name}")]
+        np.testing.assert_array_equal(np.sort(expected), topology.select(f"name {name} and not resname MOL"))
+    for residue in topology.residues:
+        names = [atom.name for atom in residue.atoms]
+        assert len(names) == len(set(names))
+    assert len(mdtraj.compute_phi(loaded.frames([0]))[0]) == 9
+    among_protein = [(a, b) for a, b in topology.bonds if "MOL" not in (a.residue.name, b.residue.name)]
+    assert len(among_protein) == frames.topology.n_bonds
+    with pytest.raises(DataError, match="holds 2 systems"):
+        mdnb.load(tmp_path / "MD.hdf5")
+
+
+def test_amides_do_not_end_residues_of_misato(tmp_path):
+    # ASN-ASN in AMBER's order: N H CA HA CB HB2 HB3 CG OD1 ND2 HD21 HD22 C O, types as in MISATO.
+    types = [24, 15, 14, 16, 5, 20, 20, 3, 29, 24, 15, 15, 3, 29]
+    elements = [3, 1, 2, 1, 2, 1, 1, 2, 4, 3, 1, 1, 2, 4]
+    n_atoms = 2 * len(types)
+    with h5py.File(tmp_path / "MD.hdf5", "w") as file:
+        group = file.create_group("1ABC")
+        places = np.random.default_rng(0).uniform(0, 100, (1, n_atoms, 3))
+        group["trajectory_coordinates"] = places
+        group["atoms_type"], group["atoms_element"] = 2 * types, 2 * elements
+        group["atoms_residue"], group["molecules_begin_atom_index"] = n_atoms * [4], [0]
+    topology = mdnb.load(tmp_path / "MD.hdf5").topology
+    assert [residue.n_atoms for residue in topology.residues] == [14, 14]
+    assert [atom.index for atom in topology.atoms if atom.name == "C"] == [12, 26]
+
+
+def test_fetch_atlas(web, sample):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("README.txt", "about")
+        archive.writestr("16pk_A.pdb", pdb_text(sample.topology, sample.positions))
+        archive.writestr("16pk_A_RMSF.tsv", "1\t2\t3")
+        for replica in (1, 2, 3):
+            content = xtc_bytes(sample.topology, sample.positions + replica, np.arange(30) * 100.0)
+            archive.writestr(f"16pk_A_R{replica}.xtc", content)
+    web.put("https://www.dsimb.inserm.fr/ATLAS/database/ATLAS/16pk_A/16pk_A_analysis.zip", file.getvalue())
+    loaded = mdnb.fetch("atlas", "16pk_A")
+    assert loaded.names == ("16pk_A_R1", "16pk_A_R2", "16pk_A_R3")
+    assert loaded.time_step == 100
+    one = mdnb.fetch("atlas", "16pk_A", replica=2)
+    assert one.names == ("16pk_A_R2",)
+    np.testing.assert_allclose(one.read(0, 0, 1).positions, sample.positions[:1] + 2, atol=2e-3)
+    assert len(web.asked) == 1
+    with pytest.raises(DataError, match=r"has no /ATLAS/database/ATLAS/16pk_A/16pk_A_protein.zip \(HTTP 404\)"):
+        mdnb.fetch("atlas", "16pk_A", frames="protein")
+
+
+def test_fetch_mdposit(web, sample):
+    base = "https://mdposit.mddbr.eu/api/rest/v1/projects/MCV1900370"
+    project = {"accession": "MCV1900370", "metadata": {"NAME": "x", "LICENSE": "CC-BY-4.0", "FRAMESTEP": 0.1}}
+    web.put(base, json.dumps(project).encode())
+    heavy = sample.topology.select("element != H")
+    top, positions = sample.topology.subset(heavy), sample.positions[::10][:, heavy]
+    web.put(f"{base}/structure?selection=not%20hydrogen", pdb_text(top, positions).encode())
+    query = "format=xtc&frames=1%3A-1%3A10&selection=not%20hydrogen"
+    web.put(f"{base}/trajectory?{query}", xtc_bytes(top, positions, np.arange(3.0)))
+    web.length = False  # it is made while it is sent
+    loaded = mdnb.fetch("mdposit", "MCV1900370", atoms="not hydrogen", frames="1:-1:10")
+    assert loaded.n_atoms == len(heavy)
+    assert loaded.time_step == 1000  # 0.1 ns between frames, every tenth
+    np.testing.assert_allclose(loaded.read(0, 0, 3).positions, positions, atol=2e-3)
+    again = mdnb.fetch("mdposit", "MCV1900370", atoms="not hydrogen", frames="1:-1:10")
+    assert again.lengths == loaded.lengths
+    assert len(web.asked) == 3
+    for wrong in ("0:10", "1-5", "1:2:0", "a", "1:1000:10&x=y"):
+        with pytest.raises(DataError, match="expected first:last:step counted from 1"):
+            mdnb.fetch("mdposit", "MCV1900370", frames=wrong)
+
+
+def test_fetch_gpcrmd(web, sample):
+    home = "https://www.gpcrmd.org"
+    links = "".join(f"<a href='/dynadb/files/Dynamics/{one}'>x</a>" for one in ("7_dyn_90.psf", "8_dyn_90.pdb"))
+    links += "".join(f'<a href="/dynadb/files/Dynamics/{n}_trj_90.xtc">t</a>' for n in (10, 11, 10))
+    links += "<a href='/dynadb/files/Dynamics/../../etc/9_trj_90.xtc'>no</a><a href='/x/12_trj_91.xtc'>other</a>"
+    web.put(f"{home}/dynadb/dynamics/id/90/", links.encode())
+    web.put(f"{home}/dynadb/files/Dynamics/8_dyn_90.pdb", pdb_text(sample.topology, sample.positions).encode())
+    for number in (10, 11):
+        content = xtc_bytes(sample.topology, sample.positions + number, np.arange(30.0))
+        web.put(f"{home}/dynadb/files/Dynamics/{number}_trj_90.xtc", content)
+    assert mdnb.fetch("gpcrmd", "90").names == ("10_trj_90", "11_trj_90")
+    assert mdnb.fetch("gpcrmd", "90", replica=1).names == ("11_trj_90",)
+    with pytest.raises(DataError, match="has 2 trajectories, 0 to 1"):
+        mdnb.fetch("gpcrmd", "90", replica=2)
+    web.put(f"{home}/dynadb/dynamics/id/91/", b"<html>log in</html>")
+    with pytest.raises(DataError, match="names no trajectory with its structure; look at it"):
+        mdnb.fetch("gpcrmd", "91")
+
+
+def test_fetch_mdrepo(web, sample):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("processed/minimal.pdb", pdb_text(sample.topology, sample.positions))
+        archive.writestr("processed/minimal.xtc", xtc_bytes(sample.topology, sample.positions, np.arange(30.0)))
+        archive.writestr("processed/sampled.xtc", xtc_bytes(sample.topology, sample.positions[:3], np.arange(3.0)))
+        archive.writestr("mdrepo-metadata.toml", "toml_version = 2")
+    web.put("https://mdrepo.org/api/v1/get_download_instance/9280.zip", file.getvalue())
+    assert mdnb.fetch("mdrepo", "9280").n_frames == 30
+    assert mdnb.fetch("mdrepo", "9280", part="sampled").n_frames == 3
+    with pytest.raises(DataError, match=r"holds no full.xtc with full.pdb"):
+        mdnb.fetch("mdrepo", "9280", part="full")
+
+
+def test_fetch_mdanalysisdata(web, sample, tmp_path, monkeypatch):
+    mdtraj.Trajectory(sample.positions, sample.topology).save_dcd(str(tmp_path / "a.dcd"))
+    dcd, pdb = (tmp_path / "a.dcd").read_bytes(), pdb_text(sample.topology, sample.positions).encode()
+    web.put("https://ndownloader.figshare.com/files/12980636", pdb)
+    with pytest.raises(DataError, match=r"has the sha256 .* expected 8ccf5f75"):
+        mdnb.fetch("mdanalysisdata", "ifabp_water")
+    web.put("https://ndownloader.figshare.com/files/1", pdb)
+    web.put("https://ndownloader.figshare.com/files/2", dcd)
+    made = mdanalysisdata._Set(("a.pdb", "1", ""), ("a.dcd", "2", ""), 240.0)
+    monkeypatch.setitem(mdanalysisdata._SETS, "adk_equilibrium", made)
+    monkeypatch.setattr(mdanalysisdata, "_remote", lambda name, number, digest: mdanalysisdata.Remote(
+        f"https://ndownloader.figshare.com/files/{number}", name))  # fmt: skip
+    assert mdnb.fetch("mdanalysisdata", "adk_equilibrium").time_step == 240
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in (
+            ("FRODA/topologies/1ake.pdb", pdb), ("FRODA/trajectories/pathway1_fit-core.dcd", dcd),
+            ("FRODA/trajectories/pathway2_fit-core.dcd", dcd), ("FRODA/trajectories/pathway2_raw.dcd", dcd),
+        ):  # fmt: skip
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    web.put("https://ndownloader.figshare.com/files/13182493", file.getvalue())
+    assert mdnb.fetch("mdanalysisdata", "adk_transitions_FRODA").names == ("pathway1_fit-core", "pathway2_fit-core")

@@ -97,10 +97,7 @@ class MDTrajHDF5File(ArrayFile):
         super().__init__(path)
         with h5py.File(self.path) as file:
             if "coordinates" not in file:
-                raise self.error(
-                    "it has no dataset 'coordinates'; an H5MD file has the suffix .h5md, and a file of MISATO or SPICE "
-                    "is opened one entry at a time: mdnb.fetch('misato', '10GS', file='MD.hdf5')"
-                )
+                raise self.error("it has no dataset 'coordinates'; an H5MD file has the suffix .h5md")
             refuse_links(self, file)
             self.n_frames, self.n_atoms = held(self, file["coordinates"])
             self.has_velocities = "velocities" in file

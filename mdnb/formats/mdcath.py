@@ -81,7 +81,8 @@ class MdCATHFile(ArrayFile):
         with h5py.File(path) as file:
             layout = file.attrs.get("layout", "")
             text = layout.decode(errors="replace") if isinstance(layout, bytes) else str(layout)
-            return text.startswith("mdcath") or (len(file) == 1 and "pdbProteinAtoms" in next(iter(file.values())))
+            only = next(iter(file.values())) if len(file) == 1 else None
+            return text.startswith("mdcath") or (isinstance(only, h5py.Group) and "pdbProteinAtoms" in only)
 
     def members(self) -> Sequence[TrajectoryFile]:
         """Return every replica at every temperature, in order."""

@@ -178,6 +178,24 @@ def test_the_table_of_databases():
     assert len(known) == len(list(known))
 
 
+def test_the_command_line(web, mdcath, capsys):
+    from mdnb.cli import main
+
+    assert main(["fetch"]) == 0
+    assert "1r9lA02" in capsys.readouterr().out
+    assert main(["fetch", "mdcath"]) == 0
+    told = capsys.readouterr().out
+    assert "licence: CC-BY-4.0" in told
+    assert "-p temperature=320" in told
+    web.put(MDCATH, mdcath.read_bytes())
+    assert main(["fetch", "mdcath", DOMAIN, "-p", "temperature", "450", "-p", "replica=-1"]) == 0
+    told = capsys.readouterr().out
+    assert f"mdnb.fetch('mdcath', '{DOMAIN}', temperature=450, replica=-1)" in told
+    assert told.count("mdcath_dataset_1abcA00.h5\n") == 1
+    assert main(["fetch", "mdcath", DOMAIN, "-p", "temperature=hot"]) == 1
+    assert "expected the type int" in capsys.readouterr().err
+
+
 def test_offline_says_what_to_do_by_hand(web, tmp_path, monkeypatch):
     monkeypatch.setenv("MDNB_MIRROR", "http://127.0.0.1:9")  # nobody listens there
     named = f"put it at .*{DOMAIN}"

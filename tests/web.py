@@ -103,12 +103,13 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             body = content[start:]
             cut = web.cuts.pop(0) if web.cuts else len(body)
-            if web.hold is not None:
-                self.wfile.write(body[: web.hold])
-                self.wfile.flush()
-                web.go.wait(60)
-                body, cut = body[web.hold :], cut - web.hold
+            held = web.hold
             try:
+                if held is not None:
+                    self.wfile.write(body[:held])
+                    self.wfile.flush()
+                    web.go.wait(60)
+                    body, cut = body[held:], cut - held
                 self.wfile.write(body[:cut])
             except OSError:
                 return  # whoever asked has gone

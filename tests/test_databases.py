@@ -24,8 +24,9 @@ from web import serving
 import mdnb
 from mdnb.errors import DataError, SpecError
 from mdnb.machine import user_cache
-from mdnb.sources import download
+from mdnb.sources import web as requests
 from mdnb.sources.databases import mdanalysisdata, mdshare
+from mdnb.targets import make_target
 
 HUB = "https://huggingface.co/datasets"
 MDCATH = f"{HUB}/compsciencelab/mdCATH/resolve/main/data/mdcath_dataset_{DOMAIN}.h5"
@@ -33,7 +34,7 @@ MDCATH = f"{HUB}/compsciencelab/mdCATH/resolve/main/data/mdcath_dataset_{DOMAIN}
 
 @pytest.fixture
 def web(monkeypatch, tmp_path):
-    monkeypatch.setattr(download, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(requests, "PAUSES", (0.0, 0.0))
     monkeypatch.setenv("MDNB_CACHE", str(tmp_path / "cache"))
     with serving() as served:
         monkeypatch.setenv("MDNB_MIRROR", served.url)
@@ -88,6 +89,18 @@ def test_what_mdcath_says_of_each_frame(mdcath, sample):
     assert loaded.observable("helix")[0] == pytest.approx(share)
     assert loaded.observable("strand")[0] == pytest.approx(1 - share)
     assert loaded.observable("coil")[29] == pytest.approx(1)
+
+
+def test_what_mdcath_says_is_a_target(mdcath):
+    features = mdnb.featurize(mdnb.load(mdcath), "radius-of-gyration")
+    target = make_target(features, "observable:radius_of_gyration")
+    assert target.unit == "nm"
+    np.testing.assert_allclose(target.values[30:45], np.arange(15) + 1.0)
+    assert make_target(features, "observable:temperature").values[-1] == 450
+    with pytest.raises(SpecError, match="needs a name after a colon"):
+        make_target(features, "observable")
+    with pytest.raises(DataError, match=r"holds no pressure \(it has: temperature, rmsd"):
+        make_target(features, "observable:pressure")
 
 
 @pytest.mark.parametrize("options", [{"old": True}, {"layout": False}])

@@ -14,8 +14,10 @@ from web import serving
 from mdnb.errors import DataError
 from mdnb.progress import watched
 from mdnb.sources import download as module
+from mdnb.sources import web as requests
 from mdnb.sources.archives import unpack
-from mdnb.sources.download import Remote, download, human, mirrored, read_text
+from mdnb.sources.download import Remote, download
+from mdnb.sources.web import human, mirrored
 
 CONTENT = os.urandom(700_000)
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -24,7 +26,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @pytest.fixture
 def web(monkeypatch):
-    monkeypatch.setattr(module, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(requests, "PAUSES", (0.0, 0.0))
     monkeypatch.delenv("MDNB_MIRROR", raising=False)
     with serving() as served:
         served.files["/a.bin"] = CONTENT
@@ -195,7 +197,7 @@ def test_two_at_once(web, tmp_path):
 
 
 def test_a_stalled_server_is_given_up(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "TIMEOUT", 0.1)
+    monkeypatch.setattr(requests, "TIMEOUT", 0.1)
     web.hold = 0
     with pytest.raises(DataError, match="cannot reach"):
         get(web, tmp_path)
@@ -222,14 +224,6 @@ def test_mirrors(monkeypatch):
     monkeypatch.setenv("MDNB_MIRROR", "/some/folder")
     with pytest.raises(DataError, match="MDNB_MIRROR='/some/folder' is no address"):
         mirrored("https://a.b/c")
-
-
-def test_texts(web):
-    web.files["/t.json"] = '{"ü": 1}'.encode()
-    web.failures = [503]
-    assert read_text(web.url + "/t.json") == '{"ü": 1}'
-    with pytest.raises(DataError, match="is longer than 10 B"):
-        read_text(web.url + "/a.bin", most=10)
 
 
 def test_human():

@@ -9,14 +9,14 @@ from web import serving
 
 import mdnb
 from mdnb.errors import DataError
-from mdnb.sources import download
+from mdnb.sources import web as requests
 
 ADDRESS = f"https://huggingface.co/datasets/compsciencelab/mdCATH/resolve/main/data/mdcath_dataset_{DOMAIN}.h5"
 
 
 @pytest.fixture
 def web(monkeypatch, tmp_path, sample):
-    monkeypatch.setattr(download, "PAUSES", (0.0,))
+    monkeypatch.setattr(requests, "PAUSES", (0.0,))
     monkeypatch.setenv("MDNB_CACHE", str(tmp_path / "cache"))
     path = write_mdcath(tmp_path / "made.h5", sample.topology, sample.positions, sample.forces)
     with serving() as served:

@@ -16,7 +16,7 @@ from zlib import error as ZlibError
 
 from mdnb.errors import DataError
 from mdnb.files import write_whole
-from mdnb.sources.download import human
+from mdnb.sources.web import human
 
 __all__ = ["unpack"]
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.machine import user_cache
-from mdnb.sources.download import Remote, download, read_text
+from mdnb.sources.download import Remote, download
 from mdnb.specs import Spec
 
 __all__ = ["DATABASES", "Catalogue", "Database", "NoOptions", "Opened", "Store"]
@@ -74,10 +74,6 @@ class Store:
         path = download(remote, self.folder, self.max_bytes - self._spent)
         self._spent += 0 if there else path.stat().st_size
         return path
-
-    def text(self, url: str) -> str:
-        """Return a small text from the web."""
-        return read_text(url)
 
 
 #: Name -> the database.

@@ -8,7 +8,6 @@ starts, and cannot be stopped by a watcher, which is most of what is here; what 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
 import re
@@ -18,27 +17,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import IO, Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
-from mdnb import __version__
 from mdnb.errors import DataError
 from mdnb.files import write_whole
 from mdnb.progress import progress_bar
+from mdnb.sources import web
+from mdnb.sources.web import BROKEN, get, give_up_or_wait, human
 
-__all__ = ["Remote", "download", "human", "mirrored", "read_text"]
+__all__ = ["Remote", "download"]
 
 _BLOCK = 1 << 18
-#: Seconds without a byte after which a connection counts as broken.
-TIMEOUT = 30.0
-#: Seconds before each further try; the number of them is that of further tries without a byte of progress.
-PAUSES: tuple[float, ...] = (1.0, 3.0, 10.0)
-#: What may be tried again: too many requests, and errors of the server.
-_PASSING = (408, 429, 500, 502, 503, 504)
-_BROKEN = (URLError, http.client.HTTPException, TimeoutError, ConnectionError)
 
 
 @dataclass(frozen=True)
@@ -67,76 +58,6 @@ class Remote:
             raise DataError(f"{self.url!r} is no address of the web; expected https://...")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}", self.name):
             raise DataError(f"{self.name!r} cannot be the name of a file; expected letters, digits, '.', '_' and '-'")
-
-
-def human(n_bytes: float) -> str:
-    """Return a number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.3g} TB"
-
-
-def mirrored(url: str) -> str:
-    """Return where a file is asked for: its own address, or ``$MDNB_MIRROR/host/path`` where a mirror is set.
-
-    That is the layout in which ``wget --recursive`` (or ``-x``) stores what it copies.
-    """
-    mirror = os.environ.get("MDNB_MIRROR", "").rstrip("/")
-    if not mirror:
-        return url
-    if urlsplit(mirror).scheme not in ("http", "https"):
-        raise DataError(f"MDNB_MIRROR={mirror!r} is no address of the web; expected https://host/folder")
-    return f"{mirror}/{url.partition('://')[2]}"
-
-
-class _Redirects(HTTPRedirectHandler):
-    """Follows redirects within the web, never from https to http; keeps the checksum that Hugging Face sends."""
-
-    def __init__(self) -> None:
-        self.checksum = ""
-
-    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
-        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
-        if after not in ("http", "https") or (before == "https" and after == "http"):
-            raise DataError(f"{req.full_url} leads to {newurl}, which is not followed, as it is not {before}")
-        tag = str(headers.get("X-Linked-ETag", "")).strip('"')
-        if re.fullmatch("[0-9a-f]{64}", tag):
-            self.checksum = f"sha256:{tag}"
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _get(url: str, headers: dict[str, str]) -> tuple[Any, str]:
-    """Return an answer and the checksum that came with a redirect."""
-    redirects = _Redirects()
-    request = Request(
-        quote(mirrored(url), safe="/:?&=%+,~@!$'()*;[]-._"),
-        headers={"User-Agent": f"mdnb/{__version__}", "Accept-Encoding": "identity", **headers},
-    )
-    return build_opener(redirects).open(request, timeout=TIMEOUT), redirects.checksum
-
-
-def read_text(url: str, *, most: int = 4_000_000) -> str:
-    """Return a small text from the web, such as JSON; tried again as `download` does.
-
-    Raises
-    ------
-    DataError
-        When it cannot be had, or is longer than `most` bytes.
-    """
-    for pause in (*PAUSES, None):
-        try:
-            with _get(url, {})[0] as answer:
-                content: bytes = answer.read(most + 1)
-            break
-        except (*_BROKEN, HTTPError) as error:
-            _give_up_or_wait(error, pause, url, "")
-    else:
-        raise AssertionError("the last try returns or raises")
-    if len(content) > most:
-        raise DataError(f"{url} is longer than {human(most)}, which it should not be; is it the right address?")
-    return content.decode("utf-8", errors="replace")
 
 
 def download(remote: Remote, folder: Path, max_bytes: float) -> Path:
@@ -227,7 +148,7 @@ class _Transfer:
 
     def run(self) -> str:
         """Fill the partial file; return the checksum that the server told."""
-        pauses = iter(PAUSES)
+        pauses = iter(web.PAUSES)
         self._refuse_large(self._remote.size)
         try:
             while True:
@@ -235,10 +156,10 @@ class _Transfer:
                 try:
                     self._connect()
                     return self._told
-                except (*_BROKEN, HTTPError) as error:
+                except (*BROKEN, HTTPError) as error:
                     if self._done > before:
-                        pauses = iter(PAUSES)  # it goes on, if slowly
-                    _give_up_or_wait(error, next(pauses, None), self._remote.url, self._by_hand())
+                        pauses = iter(web.PAUSES)  # it goes on, if slowly
+                    give_up_or_wait(error, next(pauses, None), self._remote.url, self._by_hand())
                 except OSError as error:
                     raise DataError(f"{self._partial.parent} cannot be written ({error}); make room") from error
         finally:
@@ -256,12 +177,12 @@ class _Transfer:
         done = self._done if self._validator else 0
         headers = {"Range": f"bytes={done}-", "If-Range": self._validator} if done else {}
         try:
-            answer, told = _get(self._remote.url, headers)
+            answer, told = get(self._remote.url, headers)
         except HTTPError as error:
             if error.code != 416:
                 raise
             self._start_again()  # what is here is longer than the file
-            answer, told = _get(self._remote.url, {})
+            answer, told = get(self._remote.url, {})
         with answer:
             begin = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
             if answer.status != 206 or begin is None or int(begin[1]) != done:
@@ -316,36 +237,6 @@ class _Transfer:
                 f"{self._remote.name} has {human(size)}, and {self._partial.parent} has {human(free)} free; make room, "
                 "or set MDNB_CACHE to a folder on another disk"
             )
-
-
-def _give_up_or_wait(error: Exception, pause: float | None, url: str, by_hand: str) -> None:
-    """Wait before the next try; raise where another one is of no use."""
-    host = urlsplit(mirrored(url)).netloc
-    if isinstance(error, HTTPError):
-        error.close()
-        if error.code in (404, 410):
-            raise DataError(
-                f"{host} has no {urlsplit(url).path} (HTTP {error.code}); is the entry's name right, and is it still "
-                f"in the database?"
-            ) from error
-        if error.code in (401, 403):
-            raise DataError(f"{host} does not give {url} to everybody (HTTP {error.code}){by_hand}") from error
-        if error.code in _PASSING and pause is not None:
-            asked = str(error.headers.get("Retry-After", ""))
-            _wait(max(pause, min(float(asked), 60.0)) if asked.isdigit() else pause)
-            return
-        raise DataError(f"{host} answers HTTP {error.code} ({error.reason}) to {url}; try later{by_hand}") from error
-    if pause is None:
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        raise DataError(
-            f"cannot reach {host} ({reason}); check the network, or name the proxy of your institute in HTTPS_PROXY or "
-            f"a mirror in MDNB_MIRROR{by_hand}"
-        ) from error
-    _wait(pause)
-
-
-def _wait(seconds: float) -> None:
-    Event().wait(seconds)
 
 
 def _check(remote: Remote, path: Path, told: str, known: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import mdnb
 from mdnb.errors import SpecError
 from mdnb.progress import watched
 from mdnb.sources.database import Database
-from mdnb.sources.download import human
+from mdnb.sources.web import human
 from mdnb.views._background import Background
 from mdnb.views._frame import Frame
 from mdnb.views._live import message_html, shows_errors

@@ -19,6 +19,8 @@ from database_files import (
     write_spice,
     xtc_bytes,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from web import serving
 
 import mdnb
@@ -165,6 +167,8 @@ def test_names_and_options_are_checked(web):
         mdnb.fetch("mdcath", DOMAIN, max_gb=0)
     with pytest.raises(DataError, match="does not exist; give the file that was downloaded by hand"):
         mdnb.fetch("mdcath", DOMAIN, file="nowhere.h5")
+    with pytest.raises(DataError, match=r"but mdposit gives structure and frames as files that mdnb.load opens"):
+        mdnb.fetch("mdposit", "MCV1900370", file="a.xtc")
     with pytest.raises(DataError, match=r"dynamicpdb is not offered: .*pickle"):
         mdnb.fetch("dynamicpdb", "1abc")
     assert web.asked == []
@@ -181,6 +185,23 @@ def test_what_is_said_of_each_database(name):
             known.check_entry(wrong)
     for declared in known.Options.settings():
         assert declared.help
+
+
+@pytest.mark.parametrize("name", sorted(mdnb.databases()))
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_no_entry_leads_outside_the_cache(name, data):
+    known = mdnb.databases()[name]
+    kinds = [st.from_regex(known.pattern, fullmatch=True), st.text(max_size=12)]
+    text = data.draw(st.sampled_from(known.entries) if known.entries else st.one_of(kinds))
+    try:
+        entry = known.check_entry(text)
+    except (DataError, SpecError):
+        return
+    assert entry.isascii()
+    assert not set(entry) & set("/\\?#%&: ")
+    base = (user_cache() / "databases" / name).resolve()
+    assert known.folder(entry).resolve().is_relative_to(base)
 
 
 def test_the_table_of_databases():
@@ -220,7 +241,9 @@ def test_the_limit_counts_all_files_of_a_call(web, sample, monkeypatch):
     monkeypatch.setattr(mdshare, "_FILES", {})
     put_mdshare(web, sample)
     size = len(xtc_bytes(sample.topology, sample.positions, np.arange(30.0)))
-    with pytest.raises(DataError, match="more than max_gb"):
+    with pytest.raises(
+        DataError, match=r"nowater.xtc has .* and with what .* before .*, more than max_gb="
+    ):
         mdnb.fetch("mdshare", "alanine-dipeptide", max_gb=2.2 * size / 1e9)
 
 

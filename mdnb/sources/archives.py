@@ -73,7 +73,7 @@ def unpack(archive: Path, wanted: str, folder: Path) -> list[Path]:
                         "own size; it is no archive of trajectories, or damaged"
                     )
                 found[name] = folder / name
-                if not (found[name].is_file() and found[name].stat().st_size == member.size):
+                if not _is_there(found[name], member.size, archive):
                     _write(member, found[name], archive)
     except (BadZipFile, tarfile.TarError, EOFError, ZlibError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{archive} cannot be unpacked ({error}); delete it, and fetch it again") from error
@@ -101,6 +101,14 @@ def _tar_members(archive: Path) -> Generator[_Member]:
                     return file
 
                 yield _Member(info.name, info.size, content)
+
+
+def _is_there(path: Path, size: int, archive: Path) -> bool:
+    """Return whether a member was written before, from this archive or one that is as new."""
+    if not path.is_file():
+        return False
+    there = path.stat()
+    return there.st_size == size and there.st_mtime_ns >= archive.stat().st_mtime_ns
 
 
 def _safe(name: str, archive: Path) -> str:

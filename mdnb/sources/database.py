@@ -71,7 +71,7 @@ class Store:
                 raise DataError(f"file={str(self.file)!r} does not exist; give the file that was downloaded by hand")
             return self.file
         there = (self.folder / remote.name).is_file()
-        path = download(remote, self.folder, self.max_bytes - self._spent)
+        path = download(remote, self.folder, self.max_bytes, self._spent)
         self._spent += 0 if there else path.stat().st_size
         return path
 
@@ -100,6 +100,8 @@ class Database(ABC):
         Regular expression of the whole name of an entry; nothing else comes into an address or a path.
     entries : tuple of str
         All entries, where they are few.
+    by_hand : bool
+        Whether a file that was downloaded by hand can take the place of the download.
     Options : type of Spec
         What can be chosen beside the entry; from its fields come the checks and the form.
     """
@@ -116,6 +118,7 @@ class Database(ABC):
     entry_help: ClassVar[str]
     pattern: ClassVar[str]
     entries: ClassVar[tuple[str, ...]] = ()
+    by_hand: ClassVar[bool] = True
     Options: ClassVar[type[Spec]] = NoOptions
 
     def __init_subclass__(cls) -> None:

@@ -60,14 +60,23 @@ class Remote:
             raise DataError(f"{self.name!r} cannot be the name of a file; expected letters, digits, '.', '_' and '-'")
 
 
-def download(remote: Remote, folder: Path, max_bytes: float) -> Path:
+def download(remote: Remote, folder: Path, max_bytes: float, before: float = 0.0) -> Path:
     """Return a file's path in the folder, downloaded unless it is there.
 
     What comes is written beside it under a hidden name and renamed when it is whole and its checksum is right. What
     was interrupted is continued by the next call, if the server can (HTTP Range) and the file has not changed, and
     starts again otherwise. Beside it, ``NAME.json`` records address, size, date and sha256; a file that has no
     published checksum is compared with that when it has to be downloaded again. Proxies are those of the environment
-    (``HTTPS_PROXY``); `mirrored` tells of mirrors.
+    (``HTTPS_PROXY``); `mdnb.sources.web.mirrored` tells of mirrors.
+
+    Parameters
+    ----------
+    remote : Remote
+    folder : Path
+    max_bytes : float
+        No more than this is downloaded.
+    before : float
+        Bytes that were downloaded already, of which that limit is too.
 
     Raises
     ------
@@ -90,7 +99,7 @@ def download(remote: Remote, folder: Path, max_bytes: float) -> Path:
         raise DataError(f"cannot make the folder {folder} ({error}); give another in MDNB_CACHE") from error
     partial = folder / f".partial-{remote.name}"
     with _alone(partial, remote) as file:
-        told = _Transfer(remote, partial, file, max_bytes, path).run()
+        told = _Transfer(remote, partial, file, (max_bytes, before), path).run()
         file.flush()
         os.fsync(file.fileno())
         try:
@@ -138,9 +147,9 @@ def _locked(file: IO[bytes], partial: Path) -> bool:
 class _Transfer:
     """One download, over as many connections as it takes."""
 
-    def __init__(self, remote: Remote, partial: Path, file: IO[bytes], max_bytes: float, path: Path) -> None:
-        self._remote, self._partial, self._file, self._max = remote, partial, file, max_bytes
-        self._path = path
+    def __init__(self, remote: Remote, partial: Path, file: IO[bytes], limit: tuple[float, float], path: Path) -> None:
+        self._remote, self._partial, self._file, self._path = remote, partial, file, path
+        self._max, self._before = limit
         self._state = partial.with_name(partial.name + ".json")
         self._validator = str(_read_record(self._state).get("validator", ""))
         self._told = str(_read_record(self._state).get("checksum", ""))
@@ -213,7 +222,7 @@ class _Transfer:
         while block := answer.read1(_BLOCK):
             self._file.write(block)
             done += len(block)
-            if done > self._max:
+            if done + self._before > self._max:
                 self._refuse_large(done)
             self._bar.update(len(block))
         if total and done < total:
@@ -226,11 +235,15 @@ class _Transfer:
             self._bar = None
 
     def _refuse_large(self, size: float) -> None:
-        remedy = f"ask for it with max_gb={size / 1e9 * 1.05:.2g}{self._by_hand()}"
-        if size > self._max:
+        needed = size + self._before
+        if needed > self._max:
             self._file.truncate(0)
             _forget(self._partial)
-            raise DataError(f"{self._remote.name} has {human(size)}, more than max_gb={self._max / 1e9:g}; {remedy}")
+            others = f" and with what was downloaded for it before {human(needed)}" if self._before else ""
+            raise DataError(
+                f"{self._remote.name} has {human(size)}{others}, more than max_gb={self._max / 1e9:g}; ask for it with "
+                f"max_gb={needed / 1e9 * 1.1:.2g} or more{self._by_hand()}"
+            )
         free = shutil.disk_usage(self._partial.parent).free
         if size - self._done > free:
             raise DataError(

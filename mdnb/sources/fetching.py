@@ -85,6 +85,11 @@ def fetch(
     number = isinstance(max_gb, int | float | np.integer | np.floating) and not isinstance(max_gb, bool)
     if not number or not max_gb > 0:
         raise DataError(f"max_gb = {max_gb!r}: expected how many GB may be downloaded, above 0")
+    if file is not None and not known.by_hand:
+        raise DataError(
+            f"got file={os.fspath(file)!r}, but {database} gives structure and frames as files that mdnb.load opens: "
+            "mdnb.load(trajectory, top=structure)"
+        )
     store = Store(known.folder(name), float(max_gb) * 1e9, None if file is None else Path(file))
     opened = known.open(name, chosen, store)
     found = load(list(opened.files), opened.top, selection, stride, time_step=opened.time_step)

@@ -134,6 +134,8 @@ class DatabaseControls:
         self.form.values = {one.name: one.default for one in declared}
         self.form.fields = fields
         self.form.layout.display = None if declared else "none"
+        self.file.disabled = not known.by_hand
+        self.file.value = self.file.value if known.by_hand else ""
         self._frame.show_error("")
 
     @shows_errors

@@ -42,6 +42,7 @@ class GPCRmd(Database):
     example = "90"
     entry_help = "the number of a dynamics"
     pattern = "[1-9][0-9]{0,6}"
+    by_hand = False
     Options = GPCRmdOptions
 
     def open(self, entry: str, options: GPCRmdOptions, store: Store) -> Opened:

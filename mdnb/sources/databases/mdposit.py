@@ -24,7 +24,7 @@ _NODES = {
     "cineca": "https://cineca.mddbr.eu/api/rest/v1",
     "bioexcel-cv19": "https://bioexcel-cv19.mddbr.eu/api/rest/v1",
 }
-_FRAMES = re.compile(r"[1-9]\d*:(?:[1-9]\d*|-1)(?::([1-9]\d*))?")
+_FRAMES = re.compile(r"[1-9]\d*:(?:[1-9]\d*|-1)(?::([1-9]\d*))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class MDposit(Database):
     example = "MCV1900370"
     entry_help = "an accession, with .1, .2 and so on for a replica"
     pattern = r"[A-Za-z0-9][A-Za-z0-9-]{2,39}(\.[0-9]{1,3})?"
+    by_hand = False
     Options = MDpositOptions
 
     def open(self, entry: str, options: MDpositOptions, store: Store) -> Opened:

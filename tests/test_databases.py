@@ -241,9 +241,7 @@ def test_the_limit_counts_all_files_of_a_call(web, sample, monkeypatch):
     monkeypatch.setattr(mdshare, "_FILES", {})
     put_mdshare(web, sample)
     size = len(xtc_bytes(sample.topology, sample.positions, np.arange(30.0)))
-    with pytest.raises(
-        DataError, match=r"nowater.xtc has .* and with what .* before .*, more than max_gb="
-    ):
+    with pytest.raises(DataError, match=r"nowater.xtc has .* and with what .* before .*, more than max_gb="):
         mdnb.fetch("mdshare", "alanine-dipeptide", max_gb=2.2 * size / 1e9)
 
 

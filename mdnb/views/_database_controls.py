@@ -54,9 +54,9 @@ class DatabaseControls:
         self.entry_help = ipywidgets.HTML()
         self.form = SettingsForm()
         start = picker.start
-        self.atoms = ipywidgets.Text(description="Atoms", value=start["selection"], **wide)
+        self.atoms = ipywidgets.Text(description="Atoms to keep", value=start["selection"], **wide)
         self.stride = ipywidgets.BoundedIntText(
-            description="Every n-th frame", value=start["stride"], min=1, max=1_000_000, **narrow
+            description="Frame step", value=start["stride"], min=1, max=1_000_000, **narrow
         )
         self.max_gb = ipywidgets.BoundedFloatText(description="At most (GB)", value=2.0, min=1e-6, max=1e6, **narrow)
         self.file = ipywidgets.Text(

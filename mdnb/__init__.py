@@ -14,6 +14,8 @@ _PUBLIC = {
     "Trajectories": "mdnb.trajectories",
     "example": "mdnb.sources.packaged",
     "simulate": "mdnb.sources.simulate",
+    "fetch": "mdnb.sources.fetching",
+    "databases": "mdnb.sources.fetching",
     "featurize": "mdnb.features.engine",
     "Features": "mdnb.features.base",
     "join": "mdnb.features.joined",
@@ -127,6 +129,8 @@ if TYPE_CHECKING:
     from mdnb.models.vae import VAE as VAE
     from mdnb.reports import report as report
     from mdnb.runs import Run as Run
+    from mdnb.sources.fetching import databases as databases
+    from mdnb.sources.fetching import fetch as fetch
     from mdnb.sources.packaged import example as example
     from mdnb.sources.simulate import simulate as simulate
     from mdnb.specs import Training as Training

@@ -1,4 +1,4 @@
-"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``, ``mdnb bench``, ``mdnb cache``."""
+"""The command line: ``mdnb demo``, ``mdnb lab``, ``mdnb report``, ``mdnb fetch``, ``mdnb bench``, ``mdnb cache``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mdnb import __version__
 from mdnb.errors import MdnbError, MissingDependencyError, SpecError
@@ -56,6 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", default="report", metavar="DIR", help="folder of the report (default: report)")
     _add_parameters(report)
     report.set_defaults(run=_report)
+
+    fetch = commands.add_parser("fetch", help="download an entry of a public database; without one, list the databases")
+    fetch.add_argument("database", nargs="?", metavar="DATABASE", help="such as mdcath")
+    fetch.add_argument("entry", nargs="?", metavar="ENTRY", help="such as 1r9lA02")
+    fetch.add_argument(
+        "--max-gb", type=float, default=2.0, metavar="GB", help="download no more than this (default: 2)"
+    )
+    _add_parameters(fetch, "option of the database")
+    fetch.set_defaults(run=_fetch)
 
     bench = commands.add_parser("bench", help="measure mdnb beside other libraries on this machine")
     kinds = bench.add_subparsers(required=True, metavar="WHAT")
@@ -107,10 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
+def _add_parameters(parser: argparse.ArgumentParser, what: str = "parameter of the notebook") -> None:
     parser.add_argument(
         "-p", "--parameter", dest="parameters", action="append", default=[], metavar="NAME=VALUE",
-        help="set a parameter of the notebook, as NAME=VALUE or NAME VALUE; repeat for more",
+        help=f"set a{'n' if what.startswith('o') else ''} {what}, as NAME=VALUE or NAME VALUE; repeat for more",
     )  # fmt: skip
 
 
@@ -157,6 +167,34 @@ def _report(options: argparse.Namespace) -> int:
     values = parse_values(declared, [_split(text) for text in options.parameters], notebook.name)
     written = report(notebook, values, options.out)
     print(f"Report: {written.html.resolve()}")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from mdnb.sources.fetching import databases, fetch
+
+    known = databases()
+    if options.database is None:
+        print(known)
+        return 0
+    one = known[options.database]
+    if options.entry is None:
+        print(one.title, *(f"  {name}: {text}" for name, text in one.facts().items()), sep="\n")
+        for declared in one.Options.settings():
+            print(f"  -p {declared.name}={declared.default}  {declared.help}")
+        print(f"  mdnb fetch {one.name} {one.example}")
+        return 0
+    types = {declared.name: declared.type for declared in one.Options.settings()}
+    given: dict[str, Any] = {}
+    for name, text in map(_split, options.parameters):
+        try:
+            given[name] = types.get(name, str)(text)
+        except ValueError as error:
+            raise SpecError(f"-p {name}={text}: expected the type {types[name].__name__}") from error
+    found = fetch(options.database, options.entry, max_gb=options.max_gb, **given)
+    print(found)
+    print(*dict.fromkeys(found.recipe()["files"]), sep="\n")
+    print(found.code)
     return 0
 
 

@@ -45,10 +45,11 @@ def load(
     Parameters
     ----------
     files : path, pattern, mdtraj.Trajectory, MDAnalysis.Universe or AtomGroup, or a sequence of them
-        XTC, TRR, DCD, NetCDF (AMBER), HDF5 (mdtraj), H5MD, NPZ (timewarp), multi-model PDB and mmCIF, LAMMPS
-        dumps (text) and XYZ or extended XYZ. A pattern such as ``"runs/*.xtc"`` is expanded in natural order
-        (2 before 10). Opening finds frames, and reads none; of a large file that was slow to search, where its
-        frames begin is kept in a hidden file beside it, or in the user's cache folder.
+        XTC, TRR, DCD, NetCDF (AMBER), HDF5 (mdtraj, mdCATH with all its temperatures and replicas), H5MD, NPZ
+        (timewarp, MD17), multi-model PDB and mmCIF, LAMMPS dumps (text) and XYZ or extended XYZ. A pattern such as
+        ``"runs/*.xtc"`` is expanded in natural order (2 before 10). Opening finds frames, and reads none; of a large
+        file that was slow to search, where its frames begin is kept in a hidden file beside it, or in the user's
+        cache folder.
         HDF5 and H5MD files are tried in another process first, so that a damaged one that makes the HDF5 library
         crash is refused. What is in memory is not copied. Times that mdtraj and MDAnalysis made up, counting
         frames as 1 ps because they knew none, count as unknown.
@@ -99,7 +100,7 @@ def load(
         raise DataError(f"time_step = {time_step!r}: expected the time between frames in ps, above 0")
     items = _expand(files)
     probe_trajectories(Path(item) for item in items if isinstance(item, str | os.PathLike))
-    opened = [_open(item, units) for item in items]
+    opened = [file for item in items for file in _open(item, units)]
     for file in opened:
         if file.truncated and not allow_truncated:
             raise file.error(
@@ -167,13 +168,15 @@ def _natural(path: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path) if part]
 
 
-def _open(item: Any, units: str | Mapping[str, Any] | None) -> TrajectoryFile:
+def _open(item: Any, units: str | Mapping[str, Any] | None) -> Sequence[TrajectoryFile]:
+    if isinstance(item, TrajectoryFile):  # of a source that chose among the trajectories in a file
+        return [item]
     if isinstance(item, str | os.PathLike):
-        return open_trajectory(item, units)
+        return open_trajectory(item, units).members()
     if is_universe(item):
-        return UniverseFile(item)
+        return [UniverseFile(item)]
     if hasattr(item, "topology") and hasattr(item, "xyz"):
-        return MemoryFile(item)
+        return [MemoryFile(item)]
     raise DataError(
         f"got {type(item).__name__!r} as a trajectory, expected a path, an mdtraj.Trajectory or an MDAnalysis.Universe"
     )

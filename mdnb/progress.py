@@ -71,4 +71,5 @@ def progress_bar(*, total: int, description: str, unit: str, initial: int = 0) -
         return tqdm(total=total, disable=True)
     from tqdm.auto import tqdm as auto
 
-    return auto(total=total, desc=description, unit=unit, initial=initial, leave=False)
+    scaled = unit == "B"  # bytes are told as MB and GB
+    return auto(total=total, desc=description, unit=unit, unit_scale=scaled, initial=initial, leave=False)

@@ -83,7 +83,7 @@ class Trajectories:
         self._atom_indices = atom_indices
         self._stride = stride
         self._given_time_step = time_step
-        self.names = tuple(short_names([file.path for file in files]))
+        self.names = tuple(short_names([file.named for file in files]))
         self.lengths = tuple(len(range(0, file.n_frames, stride)) for file in files)
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
         self.has_velocities = all(file.has_velocities for file in files)
@@ -273,6 +273,7 @@ class Trajectories:
             "time_step": self._given_time_step,
             "make_whole": self.make_whole,
             "units": [file.units for file in self._files],
+            "members": [file.member for file in self._files],
         }
 
     @property

@@ -204,5 +204,6 @@ def test_every_target_is_tested():
     assert set(TARGETS) == {
         *("basin", "end-to-end-distance", "potential-energy", "folded", "native-contacts", "rmsd"),
         *("clusters", "metastable"),  # in test_target_states.py
+        "observable",  # in test_databases.py
     }
     assert Target("x", np.array([0, 1, 1]), ("a", "b", "c")).counts() == {"a": 1, "b": 2, "c": 0}

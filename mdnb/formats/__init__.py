@@ -1,6 +1,6 @@
 """Trajectory formats: one file a format, each read in chunks and converted to nm, ps, nm/ps and kJ/mol/nm."""
 
-from mdnb.formats import arrays, dcd, hdf5, lammps, mmcif, netcdf, pdb, trr, xtc, xyz
+from mdnb.formats import arrays, dcd, grouped, hdf5, lammps, md17, mdcath, mmcif, netcdf, pdb, trr, xtc, xyz
 from mdnb.formats.base import FORMATS, Frames, TrajectoryFile, open_trajectory
 
 __all__ = [
@@ -9,8 +9,11 @@ __all__ = [
     "TrajectoryFile",
     "arrays",
     "dcd",
+    "grouped",
     "hdf5",
     "lammps",
+    "md17",
+    "mdcath",
     "mmcif",
     "netcdf",
     "open_trajectory",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from zipfile import ZipFile
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, register
+from mdnb.formats.base import ArrayFile, TrajectoryFile, register
 from mdnb.machine import memory_bytes
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class NPZFile(ArrayFile):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        self._check_sizes()
+        check_sizes(self, (*self.arrays, "time", "energies"))
         with np.load(self.path, allow_pickle=False) as arrays:
             if "positions" not in arrays.files:
                 raise self.error(f"it has no array 'positions', only {', '.join(arrays.files)}")
@@ -75,25 +76,6 @@ class NPZFile(ArrayFile):
                 )
         self.has_velocities, self.has_forces = "velocities" in self._arrays, "forces" in self._arrays
 
-    def _check_sizes(self) -> None:
-        """Refuse what would not fit into memory, before any of it is unpacked."""
-        with ZipFile(self.path) as archive:
-            total = 0
-            for member in archive.infolist():
-                if member.filename.removesuffix(".npy") not in (*self.arrays, "time", "energies"):
-                    continue
-                total += member.file_size
-                with archive.open(member) as file:
-                    shape, _, kind = _header(file)
-                if math.prod(shape) * kind.itemsize > member.file_size:
-                    raise self.error(f"{member.filename} claims the shape {shape}, which it does not hold")
-        there = _memory()
-        if total > there:
-            raise self.error(
-                f"its arrays take {total / 1e9:,.1f} GB, and {there / 1e9:,.1f} GB of memory are there: convert it to "
-                "XTC, TRR or H5MD, which are read in parts"
-            )
-
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
         """Return one array of those frames, or None."""
         return self._arrays[name][frames] if name in self._arrays else None
@@ -104,6 +86,26 @@ class NPZFile(ArrayFile):
             return {}
         potential, kinetic = self._arrays["energies"].T
         return {"potential_energy": potential, "kinetic_energy": kinetic}
+
+
+def check_sizes(trajectory: TrajectoryFile, names: Collection[str]) -> None:
+    """Refuse arrays of an NPZ file that would not fit into memory, before any of it is unpacked."""
+    with ZipFile(trajectory.path) as archive:
+        total = 0
+        for member in archive.infolist():
+            if member.filename.removesuffix(".npy") not in names:
+                continue
+            total += member.file_size
+            with archive.open(member) as file:
+                shape, _, kind = _header(file)
+            if math.prod(shape) * kind.itemsize > member.file_size:
+                raise trajectory.error(f"{member.filename} claims the shape {shape}, which it does not hold")
+    there = _memory()
+    if total > there:
+        raise trajectory.error(
+            f"its arrays take {total / 1e9:,.1f} GB, and {there / 1e9:,.1f} GB of memory are there: convert it to "
+            "XTC, TRR or H5MD, which are read in parts"
+        )
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "LAYOUTS",
     "ONE_READER",
     "Frames",
     "TrajectoryFile",
     "first_time_step",
     "open_trajectory",
     "register",
+    "register_layout",
     "short_names",
 ]
 
@@ -99,6 +101,8 @@ class TrajectoryFile(ABC):
     concurrent: ClassVar[bool] = False
     #: Whether what is read is known to be finite, so that nobody has to look again.
     finite: bool = False
+    #: Which of the trajectories in the file it is, where a file holds several.
+    member: str = ""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -112,6 +116,20 @@ class TrajectoryFile(ABC):
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:
         """Return the frames ``start:stop:stride`` of the chosen atoms (all when None)."""
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        """Return whether a file is in this layout, of a class that shares its suffix with others."""
+        return True
+
+    def members(self) -> Sequence[TrajectoryFile]:
+        """Return the trajectories that the file holds."""
+        return (self,)
+
+    @property
+    def named(self) -> Path:
+        """The path with the member in its name, which tells the trajectories of one file apart."""
+        return self.path.with_name(f"{self.path.stem}-{self.member}{self.path.suffix}") if self.member else self.path
 
     def topology(self) -> mdtraj.Topology | None:
         """Return the topology that the file itself holds, or None."""
@@ -198,6 +216,8 @@ _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 #: File suffix -> the class that reads it.
 FORMATS: dict[str, type[TrajectoryFile]] = {}
+#: File suffix -> classes of other layouts that share it, asked by `TrajectoryFile.claims` before that of `FORMATS`.
+LAYOUTS: dict[str, list[type[TrajectoryFile]]] = {}
 
 _T = TypeVar("_T", bound=type[TrajectoryFile])
 
@@ -208,6 +228,17 @@ def register(*suffixes: str) -> Callable[[_T], _T]:
     def add(cls: _T) -> _T:
         for suffix in suffixes:
             FORMATS[suffix] = cls
+        return cls
+
+    return add
+
+
+def register_layout(*suffixes: str) -> Callable[[_T], _T]:
+    """Register a `TrajectoryFile` for those files of these suffixes that it `claims`."""
+
+    def add(cls: _T) -> _T:
+        for suffix in suffixes:
+            LAYOUTS.setdefault(suffix, []).append(cls)
         return cls
 
     return add
@@ -251,6 +282,7 @@ def open_trajectory(path: str | os.PathLike[str], units: str | Mapping[str, Any]
     if units is not None and not form.takes_units:
         raise DataError(f"units={units!r} is for LAMMPS dumps and XYZ files; {path.name} says its units: leave it out")
     try:
+        form = next((layout for layout in LAYOUTS.get(suffix, ()) if layout.claims(path)), form)
         return form(path, units) if form.takes_units else form(path)  # type: ignore[call-arg]  # those take them
     except MdnbError:
         raise

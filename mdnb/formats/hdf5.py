@@ -14,6 +14,8 @@ from mdnb.formats.topology_json import topology_from_json
 if TYPE_CHECKING:
     import mdtraj
 
+__all__ = ["H5MDFile", "MDTrajHDF5File", "held", "refuse_links"]
+
 _LENGTH = {"nm": 1.0, "nanometers": 1.0, "nanometer": 1.0, "angstrom": 0.1, "Angstrom": 0.1, "A": 0.1}
 _TIME = {"ps": 1.0, "picoseconds": 1.0, "picosecond": 1.0, "fs": 1e-3, "ns": 1e3}
 _KCAL = 4.184
@@ -47,7 +49,7 @@ def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
 _LARGEST_COMPRESSION = 2000
 
 
-def _refuse_links(trajectory: TrajectoryFile, file: Any) -> None:
+def refuse_links(trajectory: TrajectoryFile, file: Any) -> None:
     """Refuse a file that leads to other files, which whoever made it may have chosen."""
     import h5py
 
@@ -70,7 +72,7 @@ def _refuse_links(trajectory: TrajectoryFile, file: Any) -> None:
                 )
 
 
-def _held(trajectory: TrajectoryFile, dataset: Any) -> tuple[int, int]:
+def held(trajectory: TrajectoryFile, dataset: Any) -> tuple[int, int]:
     """Return the numbers of frames and atoms of a dataset of positions, if the file can hold as many."""
     n_frames, n_atoms = trajectory.size(dataset.shape)
     stored, claimed = dataset.id.get_storage_size(), n_frames * n_atoms * 3 * dataset.dtype.itemsize
@@ -96,8 +98,8 @@ class MDTrajHDF5File(ArrayFile):
         with h5py.File(self.path) as file:
             if "coordinates" not in file:
                 raise self.error("it has no dataset 'coordinates'; an H5MD file has the suffix .h5md")
-            _refuse_links(self, file)
-            self.n_frames, self.n_atoms = _held(self, file["coordinates"])
+            refuse_links(self, file)
+            self.n_frames, self.n_atoms = held(self, file["coordinates"])
             self.has_velocities = "velocities" in file
 
     def slice(self, name: str, frames: slice) -> np.ndarray | None:
@@ -155,13 +157,13 @@ class H5MDFile(ArrayFile):
 
         super().__init__(path)
         with h5py.File(self.path) as file:
-            _refuse_links(self, file)
+            refuse_links(self, file)
             groups = [name for name, group in file.get("particles", {}).items() if "position" in group]
             if not groups:
                 raise self.error("it has no particles/*/position; is it an H5MD file with positions?")
             self._group = f"particles/{groups[0]}"
             group = file[self._group]
-            self.n_frames, self.n_atoms = _held(self, group["position/value"])
+            self.n_frames, self.n_atoms = held(self, group["position/value"])
             same = {name: "value" in group.get(name, {}) for name in ("velocity", "force")}
             lengths = {name: len(group[name]["value"]) for name, there in same.items() if there}
             self.has_velocities = lengths.get("velocity") == self.n_frames

@@ -96,7 +96,7 @@ def check_files(
                 _scan(seen, bonds, limits, bar)
             else:
                 _scan(seen, *none, bar)
-            if sha256 and file.path.is_file():
+            if sha256 and file.path.is_file() and not file.member:  # of many in one file it would tell nothing
                 seen.sha256 = sha256_of(file.path)
             return seen
 

@@ -22,6 +22,7 @@ from mdnb.targets.structure import (
     feature,
     folded,
     fraction_of_native_contacts,
+    observable,
     potential_energy,
     rmsd,
 )
@@ -37,6 +38,7 @@ TARGETS: dict[str, Callable[[Features, str], Target]] = {
     "folded": folded,
     "metastable": metastable,
     "native-contacts": fraction_of_native_contacts,
+    "observable": observable,
     "potential-energy": potential_energy,
     "rmsd": rmsd,
 }
@@ -50,8 +52,8 @@ def make_target(features: Features, target: Any) -> Target:
     features : Features
     target : str, array, function, dict, table or Target
         - a name in `TARGETS`, such as ``"basin:GLY7"``, ``"rmsd:100"`` (from frame 100), ``"clusters:4"`` or
-          ``"metastable:3:50ps"``; or that of a featurizer, such as ``"radius-of-gyration"`` or
-          ``"torsions:sin phi ALA2"``;
+          ``"metastable:3:50ps"``, or ``"observable:rmsd"`` (what the files hold per frame); or that of a
+          featurizer, such as ``"radius-of-gyration"`` or ``"torsions:sin phi ALA2"``;
         - an array of one label per frame: whole numbers, booleans and text are classes, numbers with a
           fraction are a quantity;
         - a function of one trajectory (a `Trajectories` of one) that returns one value, or one per frame;

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mdnb.errors import DataError, unknown_name
+from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.features.base import Features, Featurizer, as_mdtraj, make_featurizer, residue_labels
 from mdnb.features.overall import RMSD
 from mdnb.features.torsions import torsion_indices
@@ -20,6 +20,7 @@ __all__ = [
     "folded",
     "fraction_of_native_contacts",
     "native_contacts",
+    "observable",
     "potential_energy",
     "rmsd",
 ]
@@ -85,9 +86,38 @@ def end_to_end_distance(features: Features, option: str = "") -> Target:
 def potential_energy(features: Features, option: str = "") -> Target:
     """Return the potential energy in kJ/mol that the files hold."""
     refuse_option("potential-energy", option)
+    return observable(features, "potential_energy")
+
+
+#: Unit of what files are known to hold per frame; shares and what is not known have none.
+_UNITS = {
+    "formation_energy": "kJ/mol", "interaction_energy": "kJ/mol", "kinetic_energy": "kJ/mol",
+    "potential_energy": "kJ/mol", "ligand_distance": "nm", "ligand_rmsd": "nm", "radius_of_gyration": "nm",
+    "rmsd": "nm", "buried_area": "nm2", "temperature": "K",
+}  # fmt: skip
+
+
+def observable(features: Features, name: str = "") -> Target:
+    """Return a number that the files hold per frame, such as ``rmsd`` or ``helix`` of mdCATH.
+
+    Parameters
+    ----------
+    features : Features
+    name : str
+        As `Trajectories.observable` takes it.
+
+    Raises
+    ------
+    SpecError
+        Without a name.
+    DataError
+        When a file does not hold it, which says what it holds.
+    """
+    if not name:
+        raise SpecError("the target 'observable' needs a name after a colon, such as 'observable:potential_energy'")
     origin = np.repeat(np.arange(len(features.source)), features.source.lengths)
-    values = features.source.observable("potential_energy")
-    return Target("potential energy", values[np.isin(origin, features.trajectory)], unit="kJ/mol")
+    values = np.asarray(features.source.observable(name), np.float64)
+    return Target(name.replace("_", " "), values[np.isin(origin, features.trajectory)], unit=_UNITS.get(name, ""))
 
 
 def rmsd(features: Features, frame: str = "") -> Target:

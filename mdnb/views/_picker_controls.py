@@ -10,13 +10,14 @@ import ipywidgets
 import mdnb
 from mdnb.errors import MdnbError
 from mdnb.sources import EXAMPLES
+from mdnb.views._database_controls import DatabaseControls
 from mdnb.views._frame import Frame
 from mdnb.views._health_controls import FrameCheck, findings_html
 from mdnb.views._live import message_html, shows_errors
 
 __all__ = ["PickerControls"]
 
-_EXAMPLE, _FOLDER = "a packaged example", "files in a folder"
+_EXAMPLE, _FOLDER, _DATABASE = "a packaged example", "files in a folder", "a public database"
 _HERE, _UP = "(this folder)", "../"
 _MOST = 300  # names in the list at once; the filter reaches the others
 _CHECKED = 30  # chosen files whose headers are looked at
@@ -43,7 +44,7 @@ class PickerControls(Frame):
         self._topology: tuple[tuple[str, str], Any] | None = None
         start = picker.start
         wide = {"style": _STYLE, "layout": _wide()}
-        self.source = ipywidgets.Dropdown(description="Pick from", options=[_EXAMPLE, _FOLDER], **wide)
+        self.source = ipywidgets.Dropdown(description="Pick from", options=[_EXAMPLE, _FOLDER, _DATABASE], **wide)
         self.example = ipywidgets.Select(
             description="Example", options=[(f"{name}: {line}", name) for name, line in EXAMPLES.items()],
             rows=max(2, len(EXAMPLES)), style=_STYLE, layout=_wide(),
@@ -70,8 +71,10 @@ class PickerControls(Frame):
             self.where, self.filter, self.files, self.found, self.health, self.top, self.stride, self.selection,
             self.count, self.open_files,
         ])  # fmt: skip
+        self.database = DatabaseControls(picker, self)
         self.compose([
-            self.source, self.example_part, self.folder_part, self.message, self.summary, self.check.box, self.preview,
+            self.source, self.example_part, self.folder_part, self.database.box, self.message, self.summary,
+            self.check.box, self.preview,
         ])  # fmt: skip
         self.on_close(self._leave)
         self.source.observe(self._on_source, "value")
@@ -85,6 +88,8 @@ class PickerControls(Frame):
         picker.observe(self._on_value, "value")
         if picker._call is not None and picker._call[0] == "load":
             self.source.value = _FOLDER
+        elif picker._call is not None and picker._call[0] == "fetch":
+            self.source.value = _DATABASE
         elif picker.value is not None:
             self.example.value = picker._call[1][""]
         self._on_source(None)
@@ -99,9 +104,9 @@ class PickerControls(Frame):
 
     @shows_errors
     def _on_source(self, change: Any) -> None:
-        packaged = self.source.value == _EXAMPLE
-        self.example_part.layout.display = "flex" if packaged else "none"
-        self.folder_part.layout.display = "none" if packaged else "flex"
+        parts = {_EXAMPLE: self.example_part, _FOLDER: self.folder_part, _DATABASE: self.database.box}
+        for source, part in parts.items():
+            part.layout.display = "flex" if source == self.source.value else "none"
         self.show_error("")
 
     @shows_errors

@@ -1,9 +1,9 @@
-"""Pick trajectories: a packaged example, or files under a folder."""
+"""Pick trajectories: a packaged example, files under a folder, or an entry of a public database."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from traitlets import Any as AnyTrait
@@ -32,6 +32,10 @@ class TrajectoryPicker(View):
         As for `mdnb.load`; also what the controls start with.
     example : str, optional
         A packaged example, opened at once with `mdnb.example`. Not together with `files`.
+    database, entry : str, optional
+        An entry of a public database, fetched at once with `mdnb.fetch`; `selection` and `stride` hold for it too.
+    options : mapping, optional
+        More for `mdnb.fetch`, such as ``{"temperature": 320, "max_gb": 4}``.
 
     Attributes
     ----------
@@ -58,6 +62,9 @@ class TrajectoryPicker(View):
         stride: int = 1,
         time_step: float | None = None,
         example: str | None = None,
+        database: str | None = None,
+        entry: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.folder = Folder(root)
@@ -68,7 +75,11 @@ class TrajectoryPicker(View):
         chosen = [files] if isinstance(files, (str, os.PathLike)) else list(files)
         if chosen and example:
             raise DataError(f"got example={example!r} and files: give one of the two")
-        if example:
+        if database and (chosen or example):
+            raise DataError(f"got database={database!r} and {'files' if chosen else 'example'}: give one of the two")
+        if database:
+            self.open_database(database, entry, selection=selection, stride=stride, **(options or {}))
+        elif example:
             self.open_example(example)
         elif chosen:
             self.open_files(chosen, top=top, selection=selection, stride=stride, time_step=time_step)
@@ -98,6 +109,15 @@ class TrajectoryPicker(View):
         defaults: dict[str, Any] = {"top": None, "selection": "all", "stride": 1, "time_step": None}
         given = {key: value for key, value in options.items() if value != defaults[key]}
         self._set(opened, "load", {"": names[0] if len(names) == 1 else names, **given})
+
+    def open_database(self, database: str, entry: str, **options: Any) -> None:
+        """Pick an entry of a public database, as `mdnb.fetch` does; waits for the download."""
+        usual = {"selection": "all", "stride": 1}
+        given = {name: value for name, value in options.items() if name not in usual or value != usual[name]}
+        self._set_fetched(mdnb.fetch(database, entry, **given), database, entry, given)
+
+    def _set_fetched(self, trajectories: Any, database: str, entry: str, options: Mapping[str, Any]) -> None:
+        self._set(trajectories, "fetch", {"database": database, "entry": entry, **options})
 
     def _set(self, trajectories: Any, function: str, arguments: dict[str, Any]) -> None:
         if self.preview is None:
@@ -129,6 +149,8 @@ class TrajectoryPicker(View):
         if self._call is None:
             return "# nothing is picked yet"
         function, arguments = self._call
+        if function == "fetch":
+            return f"import mdnb\n\ntrajectories = {self.value.code}"
         shown = ", ".join(f"{key}={value!r}" if key else repr(value) for key, value in arguments.items())
         return f"import mdnb\n\ntrajectories = mdnb.{function}({shown})"
 
@@ -137,6 +159,11 @@ class TrajectoryPicker(View):
         if self._call is None:
             return {}
         function, arguments = self._call
+        if function == "fetch":
+            own = ("database", "entry", "selection", "stride")
+            more = {name: value for name, value in arguments.items() if name not in own}
+            named = {name: arguments[name] for name in own if name in arguments}
+            return {**named, **({"options": more} if more else {})}
         chosen = arguments[""]
         if function == "example":
             return {"example": chosen}

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import mdtraj
 import numpy as np
@@ -252,15 +253,49 @@ def test_every_control_has_a_label(runs):
     assert all(w.description for w in controls)
 
 
-def test_a_folder_of_many_files_is_listed_in_part(tmp_path):
+def test_a_folder_of_many_files_is_listed_in_pages(tmp_path):
     for index in range(1000):
         (tmp_path / f"run-{index:04}.dcd").touch()
     picker = mdnb.TrajectoryPicker(tmp_path)
     controls = (picker.widget, picker._controls)[1]
     assert len(controls.files.options) == 300
     assert "1,000 files" in controls.found.value
+    assert controls.page.max == 4
+    controls.page.value = 4
+    assert [value for _, value in controls.files.options][::99] == ["run-0900.dcd", "run-0999.dcd"]
+    assert "901 to 1,000 shown" in controls.found.value
     controls.filter.value = "-099"
     assert len(controls.files.options) == 10
+    assert (controls.page.value, controls.page.layout.display) == (1, "none")
+
+
+def test_ten_thousand_files_do_not_make_it_slow(dipeptide, tmp_path):
+    """5,000 trajectories and as many topologies: each action takes well under a second."""
+    dipeptide.save_xtc(str(tmp_path / "a.xtc"))
+    dipeptide[0].save_pdb(str(tmp_path / "a.pdb"))
+    for index in range(5000):
+        os.link(tmp_path / "a.xtc", tmp_path / f"run-{index:04}.xtc")
+        os.link(tmp_path / "a.pdb", tmp_path / f"start-{index:04}.pdb")
+    os.link(tmp_path / "a.pdb", tmp_path / "run-2345.pdb")
+    picker = mdnb.TrajectoryPicker(tmp_path)
+    took: dict[str, float] = {}
+
+    def clocked(name, action):
+        begin = time.perf_counter()
+        action()
+        took[name] = time.perf_counter() - begin
+
+    clocked("open", lambda: picker.widget)
+    controls = picker._controls
+    clocked("look into the folder", lambda: setattr(controls.source, "value", "files in a folder"))
+    clocked("filter", lambda: setattr(controls.filter, "value", "run-2"))
+    clocked("page", lambda: setattr(controls.page, "value", 2))
+    clocked("click", lambda: setattr(controls.files, "value", ("run-2345.xtc",)))
+    assert controls.top.value.endswith("run-2345.pdb"), "the topology of the same name comes first"
+    clocked("thirty more", lambda: setattr(controls.files, "value", tuple(v for _, v in controls.files.options[:31])))
+    assert "22 of 22 atoms" in controls.count.value
+    assert "... and 1 more" in controls.health.value
+    assert max(took.values()) < 1, took
 
 
 @pytest.mark.skipif("MDNB_EXTRA_DATA" not in os.environ, reason="MDNB_EXTRA_DATA does not name a folder of real data")

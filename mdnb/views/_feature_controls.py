@@ -13,11 +13,11 @@ import numpy as np
 
 from mdnb.errors import MdnbError
 from mdnb.features.survey import Option, Preview, options_of
+from mdnb.sources.folders import size_text
 from mdnb.views._frame import Frame
 from mdnb.views._job import Job
 from mdnb.views._live import message_html, shows_errors
 from mdnb.views._parts import CheckTable, SettingsForm
-from mdnb.views.feature_picker import size_text
 
 __all__ = ["FeatureControls"]
 

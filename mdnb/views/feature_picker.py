@@ -18,12 +18,13 @@ from mdnb.features.survey import Offer, Preview, offer, preview
 from mdnb.features.writing import features_code, featurizer_code
 from mdnb.loading import load
 from mdnb.progress import watched
+from mdnb.sources.folders import size_text
 from mdnb.trajectories import Trajectories
 from mdnb.views._job import Job
 from mdnb.views._source import trajectories_lines
 from mdnb.views._view import View
 
-__all__ = ["FeaturePicker", "size_text"]
+__all__ = ["FeaturePicker"]
 
 
 class FeaturePicker(View):
@@ -273,12 +274,3 @@ class FeaturePicker(View):
 
 class _Stopped(Exception):
     """The user stopped it."""
-
-
-def size_text(n_bytes: float) -> str:
-    """Return a number of bytes as people read it."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.3g} TB"

@@ -11,9 +11,9 @@ from typing import Any
 
 import ipywidgets
 
-from mdnb.errors import MdnbError
 from mdnb.health import Finding
 from mdnb.sources.folders import Header, size_text
+from mdnb.views._live import error_text
 
 __all__ = ["FrameCheck", "findings_html"]
 
@@ -122,10 +122,8 @@ class FrameCheck:
                 self.result.value = health._repr_html_()
         except _Stopped:
             self.result.value = "<em>stopped; nothing was changed</em>"
-        except MdnbError as error:
-            self._show_error(str(error))
         except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
-            self._show_error(f"{type(error).__name__}: {error}")
+            self._show_error(error_text(error))
         finally:
             self.bar.layout.display = "none"
             self.button.description = "Check every frame"

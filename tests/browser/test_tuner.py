@@ -5,7 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from mdnb.bench.widgets import ACTIONS, click_to_result
+from mdnb.bench.actions import Action, click_to_result
+from mdnb.bench.widgets import ACTIONS
 
 from .conftest import poll
 from .test_lab import ask, command, no_trouble, open_notebook, shoot
@@ -78,7 +79,7 @@ def test_train_stop_compare(page: Any, lab: dict[str, Any]) -> None:
     assert ask(page, "print(tuner.running)") == "True"  # the kernel answers
     action = ACTIONS["Tuner: show code or parameters"]
     # The quickest of a few series: what else runs on the machine is not what is measured.
-    series = [median(click_to_result(page, *action, rounds=7)) for _ in range(4)]
+    series = [median(click_to_result(page, action, rounds=7)) for _ in range(4)]
     assert min(series) < 100, series
     tuner.get_by_role("button", name="Show code").click()
     tuner.locator("pre", has_text="mdnb.fit").wait_for()
@@ -87,7 +88,7 @@ def test_train_stop_compare(page: Any, lab: dict[str, Any]) -> None:
     both_themes(page, tuner, "tuner")
     tuner.get_by_role("button", name="Resume").click()
     tuner.get_by_text("run 2: running").wait_for()
-    [took] = click_to_result(page, ".mdnb-tuner .mod-danger", ".mdnb-tuner .mdnb-status", rounds=1, until="stopped")
+    [took] = click_to_result(page, Action(".mdnb-tuner .mod-danger", ".mdnb-tuner .mdnb-status"), 1, "stopped")
     assert took < 1000
     assert ask(page, "print(tuner.running, len(tuner.runs), tuner.value is tuner.runs[1])") == "False 2 True"
     assert tuner.locator(".mdnb-mark").count() >= 2  # the settings in which run 1 differs from what is kept

@@ -324,6 +324,20 @@ def test_names_do_not_begin_lines_of_their_own(dipeptide):
     assert lines[6][17:20] == "__X"
 
 
+def test_frames_are_superposed_as_mdtraj_does_it(dipeptide):
+    """Turned, moved, and also where all atoms lie in a plane."""
+    view = mdnb.StructureView(dipeptide)
+    heavy = dipeptide.topology.select("element != H")
+    for frame in (0, 7, 29):
+        expected = dipeptide[frame].superpose(view._first, atom_indices=heavy).xyz[0] * 10
+        np.testing.assert_allclose(view.coordinates(frame), expected, atol=2e-4)
+    flat = mdtraj.Trajectory(dipeptide.xyz[:2] * (1, 1, 0), dipeptide.topology)
+    moved = np.array(flat.xyz)
+    moved[1] = moved[0] @ np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]]) + 3
+    view = mdnb.StructureView(mdtraj.Trajectory(moved, dipeptide.topology))
+    np.testing.assert_allclose(view.coordinates(1), view.coordinates(0), atol=1e-4)
+
+
 @pytest.mark.parametrize("frame", ["3", 1.5, None, True])
 def test_a_frame_that_is_no_number(dipeptide, frame):
     with pytest.raises(DataError, match=r"frame = .*: expected the number of a frame, 0 to 29"):

@@ -26,6 +26,8 @@ class Action:
         For "point": shares of the width and height of `what`. Without, the largest elements that `what` finds.
     ready : str
         CSS selector of what has to be there again before the next round.
+    cell : int
+        Number of the notebook's cell that shows it, which is scrolled to.
     """
 
     what: str
@@ -33,12 +35,13 @@ class Action:
     how: str = "click"
     places: Sequence[tuple[float, float]] = ()
     ready: str = ""
+    cell: int | None = None
 
 
 #: Waits for the action, then for the first change of what the kernel answers with.
 _WATCH = """([where, event, until]) => {
   const find = () => { const all = document.querySelectorAll(where); return all[all.length - 1]; };
-  const text = () => { const one = find(); return one && ("value" in one ? one.value : one.textContent); };
+  const text = () => { const one = find(); return one && (one.tagName === "INPUT" ? one.value : one.textContent); };
   const before = text();
   let begin = NaN;
   document.addEventListener(event, () => { begin = performance.now(); }, { capture: true, once: true });
@@ -54,6 +57,8 @@ _WATCH = """([where, event, until]) => {
     look();
   });
 }"""
+#: JupyterLab takes away from the page what is scrolled out of sight.
+_SCROLL = "(cell) => window.jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start')"
 _CLICK = "(what) => { const all = document.querySelectorAll(what); all[all.length - 1].click(); }"
 _SLIDE = """(what) => {
   const all = document.querySelectorAll(what), target = all[all.length - 1];
@@ -77,6 +82,9 @@ def click_to_result(page: Any, action: Action, rounds: int = 15, until: str = ""
         What the text has to hold; any change of it is enough where this is empty.
     """
     times = []
+    if action.cell is not None:
+        page.evaluate(_SCROLL, action.cell)
+        page.locator(action.where).last.wait_for(state="attached")
     for number in range(rounds):
         if action.ready:
             page.locator(action.ready).last.wait_for()

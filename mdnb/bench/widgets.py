@@ -28,41 +28,50 @@ NOTEBOOK = (
     "mdnb.ExplanationView(mdnb.explain(run, distances, n=40), folding)",
     "internal = mdnb.featurize(trajectories[:1], 'internal-coordinates')\n"
     "run = mdnb.fit(internal, 'end-to-end-distance', mdnb.VAE(latent=4, hidden=32), mdnb.Training(epochs=1, seed=0))\n"
-    "view = mdnb.GenerationView(run, trajectories[:1], n=20, target='end-to-end-distance')\nview.generate()\nview",
+    "view = mdnb.GenerationView(run, trajectories[:1], n=300, target='end-to-end-distance')\nview.generate()\nview",
 )
 #: Begins the training that runs beside.
 START = ".mdnb-tuner button:text-is('Start')"
 #: Words -> what is done, and where its result appears.
 ACTIONS = {
-    "Tuner: a slider by one step": Action(".mdnb-tuner input[aria-label='hidden, slider']", ".mdnb-tuner pre", "slide"),
+    "Tuner: a slider by one step": Action(
+        ".mdnb-tuner input[aria-label='hidden, slider']", ".mdnb-tuner pre", "slide", cell=0
+    ),
     "Tuner: show code or parameters": Action(
-        ".mdnb-tuner .mdnb-show-parameters", ".mdnb-tuner .mdnb-frame-foot"
+        ".mdnb-tuner .mdnb-show-parameters", ".mdnb-tuner .mdnb-frame-foot", cell=0
     ),
     "FeaturePicker: tick a feature": Action(
         ".mdnb-feature-picker input[aria-label='compute torsions']",
-        ".mdnb-feature-picker .mdnb-heading[role=status]",
+        ".mdnb-feature-picker .mdnb-heading[role=status]", cell=1,
     ),
     "FeaturePicker: look at a feature": Action(
-        ".mdnb-feature-picker input[type=radio]:not(:checked):not(:disabled)", ".mdnb-feature-picker .mdnb-form"
+        ".mdnb-feature-picker input[type=radio]:not(:checked):not(:disabled)", ".mdnb-feature-picker .mdnb-form", cell=1
     ),
     "Explorer: click on the map": Action(
-        ".mdnb-explorer .draglayer .xy rect.nsewdrag", ".mdnb-explorer [role=status]", "point",
-        ((0.12, 0.08), (0.28, 0.1), (0.12, 0.1), (0.28, 0.08)),
+        ".mdnb-explorer .draglayer .xy rect.nsewdrag", ".mdnb-explorer .mdnb-words", "point",
+        ((0.12, 0.08), (0.28, 0.1), (0.12, 0.1), (0.28, 0.08)), cell=2,
     ),
     "Explorer: the frame by one step": Action(
-        ".mdnb-explorer .mdnb-frame [role=slider]", ".mdnb-explorer [role=status]", "arrow"
+        ".mdnb-explorer .mdnb-frame [role=slider]", ".mdnb-explorer .mdnb-words", "arrow", cell=2
     ),
     "ExplanationView: click on a residue": Action(
-        ".mdnb-explanation-view .x2y2 .barlayer .point path", ".mdnb-explanation-view [role=status]", "point"
+        ".mdnb-explanation-view .x2y2 .barlayer .point path", ".mdnb-explanation-view .mdnb-words", "point",
+        cell=3,
     ),
     "GenerationView: the condition": Action(
-        ".mdnb-generation-view .mdnb-condition [role=slider]", ".mdnb-generation-view .mdnb-asked input", "arrow"
+        ".mdnb-generation-view .mdnb-condition [role=slider]", ".mdnb-generation-view .mdnb-asked input", "arrow",
+        cell=4,
     ),
     "GenerationView: press Generate": Action(
         ".mdnb-generation-view button.mod-primary", ".mdnb-generation-view button.mod-primary", "click",
-        ready=".mdnb-generation-view button.mod-primary:text-is('Generate')",
+        ready=".mdnb-generation-view button.mod-primary:text-is('Generate')", cell=4,
     ),
 }  # fmt: skip
+
+
+#: Whether all cells have run.
+_SETTLED = """() => window.jupyterapp.shell.currentWidget.content.widgets.every((cell) => cell.promptNode
+  && /^\\[\\d+\\]:$/.test(cell.promptNode.textContent.trim()))"""
 
 
 def bench_widgets(rounds: int = 15, actions: dict[str, Action] | None = None) -> str:
@@ -79,15 +88,14 @@ def bench_widgets(rounds: int = 15, actions: dict[str, Action] | None = None) ->
         raise DataError(f"got {rounds} rounds, expected at least 3")
     chosen = ACTIONS if actions is None else actions
     with jupyterlab() as (url, folder), open_page() as page:
-        # High enough for all of them: what is scrolled out of sight, JupyterLab takes away.
-        page.set_viewport_size({"width": 1300, "height": 8000})
         open_notebook(page, url, folder, "bench.ipynb", NOTEBOOK)
         run_all(page)
-        page.locator(".mdnb-generation-view .mdnb-stage canvas").first.wait_for()
-        page.locator(".mdnb-feature-picker input[aria-label='compute torsions']").wait_for()
+        page.wait_for_function(_SETTLED)
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0, 'start')")
         page.locator(".mdnb-tuner .mdnb-show-code").click()
         page.locator(".mdnb-tuner pre").get_by_text("mdnb.fit").wait_for()
         idle = _measured(page, chosen, rounds)
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0, 'start')")
         page.locator(START).click()
         page.get_by_text("run 1: running, epoch 2").wait_for()
         busy = _measured(page, chosen, rounds)

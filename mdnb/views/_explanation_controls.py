@@ -56,6 +56,7 @@ class ExplanationControls(Frame):
             layout=ipywidgets.Layout(width="160px"),
         )  # fmt: skip
         self.words = ipywidgets.HTML()
+        self.words.add_class("mdnb-words")
         self.background = Background(self)
         self.stage = Stage(self, view.structure)
         flex = ipywidgets.Layout(flex_flow="row wrap", align_items="center")

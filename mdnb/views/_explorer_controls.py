@@ -53,6 +53,7 @@ class ExplorerControls(Frame):
         self.choose = ipywidgets.Button(description="Choose", tooltip="Choose the frames between these numbers")
         self.clear = ipywidgets.Button(description="Choose none", tooltip="All frames play again")
         self.words = ipywidgets.HTML()
+        self.words.add_class("mdnb-words")
         self.stage = Stage(self, view.structure)
         flex = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         self.compose([

@@ -43,6 +43,7 @@ class GenerationControls(Frame):
         self.which = ipywidgets.Dropdown(description="Play", options=list(SHOWN), style=_STYLE,
                                          layout=ipywidgets.Layout(width="200px"))  # fmt: skip
         self.words, self.table = ipywidgets.HTML(), ipywidgets.HTML()
+        self.words.add_class("mdnb-words")
         self.file = ipywidgets.Text(description="File", value="generated.pdb", style=_STYLE,
                                     layout=ipywidgets.Layout(width="300px"))  # fmt: skip
         self.only = ipywidgets.Checkbox(description="only those that pass", indent=False,

@@ -51,6 +51,6 @@ def test_picker_and_tuner_are_drawn_and_react(front: str, page: Any, lab: dict[s
     tuner.locator("pre", has_text="mdnb.fit").wait_for()
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / f"{front}.png"))
-    # Voila's own page asks for an icon font and for MathJax, which it can do without; nothing of ours asks for anything.
+    # Voila asks for an icon font and for MathJax, which it can do without; nothing of ours asks for anything.
     theirs = ("fontawesome", "mathjax") if front == "voila" else ()
     assert [url for url in page.watch.foreign() if not any(name in url.lower() for name in theirs)] == []

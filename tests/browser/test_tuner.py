@@ -129,3 +129,45 @@ def test_pick_features_and_compute(page: Any, lab: dict[str, Any]) -> None:
     assert ask(page, "print(picker.value.names[0], picker.value.values.shape)").endswith("(100, 4)")
     assert nameless(picker) == []
     no_trouble(page)
+
+
+SEARCH = """import mdnb
+features = mdnb.featurize(mdnb.example('alanine-dipeptide')[:4], 'torsions')
+tuner = mdnb.Tuner(features, 'basin', mdnb.CNN(channels=8), training=mdnb.Training(epochs=1, seed=0),
+                   search={'channels': (4, 8), 'layers': (1, 1), 'hidden': (8, 16)})
+tuner"""
+
+
+def test_a_search_is_begun_stopped_and_continued(page: Any, lab: dict[str, Any]) -> None:
+    open_notebook(page, lab, "search.ipynb", [SEARCH])
+    command(page, "notebook:run-all-cells")
+    tuner = page.locator(".mdnb-tuner").last
+    tuner.get_by_role("button", name="Search", exact=True).first.click()  # unfolds it
+    trials = tuner.get_by_label("Trials in all", exact=True)
+    trials.fill("1000")
+    trials.press("Tab")
+    press = tuner.locator(".jupyter-button:text-is('Search')")
+    press.click()
+    rows = tuner.locator("tr", has_text="finished").or_(tuner.locator("tr", has_text="pruned"))
+    poll("two trials in the table", lambda: rows.count() >= 2, page)
+    [took] = click_to_result(page, Action(".mdnb-tuner .mod-danger", ".mdnb-tuner .mdnb-status"), 1, "run 1:")
+    assert took < 1000
+    poll("the search to end", press.is_enabled, page)
+    counted = "sum(one['state'] in ('finished', 'pruned') for one in tuner.trials)"
+    done = int(ask(page, f"print({counted} if not tuner.running else -1)"))
+    assert 2 <= done < 1000
+    assert ask(page, "print(tuner.value is tuner.study.run, len(tuner.runs))") == "True 1"
+    trials.fill(str(done + 2))
+    trials.press("Tab")
+    press.click()
+    poll("two more", lambda: ask(page, f"tuner.wait(); print({counted})") == str(done + 2), page)
+    for view in ("Trials", "Parallel coordinates", "Importances"):
+        tuner.get_by_label("Show", exact=True).select_option(view)
+        drawn_by = {
+            "Trials": ".scatterlayer .point",
+            "Parallel coordinates": ".parcoords",
+            "Importances": ".bars .point",
+        }
+        poll(view, lambda s=drawn_by[view]: tuner.locator(f".js-plotly-plot {s}").count() > 0, page)
+    both_themes(page, tuner, "search")
+    no_trouble(page)

@@ -24,10 +24,10 @@ distances = mdnb.featurize(folding, "ca-distances")
 explanation = mdnb.explain(mdnb.fit(distances, "folded", mdnb.CNN(channels=4), training), distances, n=10)
 made = mdnb.generate(vae, 20, seed=0, reference=trajectories)
 def cheap():
-    return mdnb.TrajectoryPicker("."), mdnb.FeaturePicker(trajectories, "torsions"), mdnb.StructureView(trajectories)
+    return mdnb.TrajectoryPicker("."), mdnb.FeaturePicker(trajectories, "torsions")
 def figures():
     return (
-        mdnb.TrajectoryPicker(example="alanine-dipeptide"), mdnb.Tuner(features, "basin"), mdnb.Explorer(features),
+        mdnb.StructureView(folding), mdnb.Tuner(features, "basin"), mdnb.Explorer(features),
         mdnb.ExplanationView(explanation, folding), mdnb.GenerationView(vae, trajectories, generated=made),
     )
 def left():
@@ -71,13 +71,13 @@ def rounds(page: Any, make: str, n: int, sets: int, shown: int) -> None:
 
 
 def test_nothing_is_left_of_closed_widgets(page: Any, lab: dict[str, Any]) -> None:
-    """Pickers and structures 50 times, five at once; those with a figure of plotly, 5 MB each, 3 times.
+    """The pickers 50 times, ten at once; those with a molecule or a figure of plotly, 5 MB each, 3 times.
 
     Without a browser, `tests/test_views_linked.py` opens and closes these 50 times.
     """
     open_notebook(page, lab, "leaks.ipynb", [SETUP, OPEN.format(make="cheap", sets=1), CLOSE])
     page.evaluate(_RUN, 0)
-    for make, n, sets, shown in (("cheap", 10, 5, 15), ("figures", 3, 1, 5)):
+    for make, n, sets, shown in (("cheap", 5, 10, 20), ("figures", 3, 1, 5)):
         rounds(page, make, 1, sets, shown)  # what is imported and cached the first time stays
         before, kept = json.loads(ask(page, "print(left())")), page.evaluate(_KEPT)
         rounds(page, make, n, sets, shown)

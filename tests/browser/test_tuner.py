@@ -9,7 +9,7 @@ from mdnb.bench.actions import Action, click_to_result
 from mdnb.bench.widgets import ACTIONS
 
 from .conftest import poll
-from .test_lab import ask, command, no_trouble, open_notebook, shoot
+from .test_lab import ask, both_themes, command, no_trouble, open_notebook
 
 TUNER = """import mdnb
 trajectories = mdnb.example('alanine-dipeptide')[:4]
@@ -21,23 +21,6 @@ frames = mdnb.example('alanine-dipeptide').frames(range(100))
 frames.topology.residue(0).name = '<script>"x"\\n\\U0001f41f'
 picker = mdnb.FeaturePicker(frames)
 picker"""
-
-
-def theme(page: Any, name: str) -> None:
-    page.evaluate(
-        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", f"JupyterLab {name}"
-    )
-    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{'false' if name == 'Dark' else 'true'}'")
-
-
-def both_themes(page: Any, target: Any, name: str) -> None:
-    page.set_viewport_size({"width": 1300, "height": 1700})
-    target.scroll_into_view_if_needed()
-    shoot(target, name)
-    theme(page, "Dark")
-    page.wait_for_selector(".mdnb-dark")
-    shoot(target, f"{name}-dark")
-    theme(page, "Light")
 
 
 def nameless(target: Any) -> list[str]:

@@ -229,7 +229,7 @@ def test_picking_files_with_the_controls(runs):
     controls.open_files.click()
     assert controls.message.value == ""
     assert (len(picker.value), picker.value.n_frames, picker.value.n_atoms) == (2, 20, 10)
-    assert controls.preview.children == (picker.preview.widget,)
+    assert picker.preview._controls.canvas in controls.preview.children[0].children
     names: dict[str, object] = {}
     exec(picker.code(), names)  # noqa: S102 - the code shown to the user is what is tested
     assert repr(names["trajectories"]) == repr(picker.value)
@@ -281,9 +281,9 @@ def test_ten_thousand_files_do_not_make_it_slow(dipeptide, tmp_path):
     took: dict[str, float] = {}
 
     def clocked(name, action):
-        begin = time.perf_counter()
+        begin = time.process_time()  # of this process alone, whatever else the machine does
         action()
-        took[name] = time.perf_counter() - begin
+        took[name] = time.process_time() - begin
 
     clocked("open", lambda: picker.widget)
     controls = picker._controls

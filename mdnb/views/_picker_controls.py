@@ -15,6 +15,7 @@ from mdnb.sources.folders import Entry
 from mdnb.views._frame import Frame
 from mdnb.views._health_controls import FrameCheck, findings_html
 from mdnb.views._live import message_html, shows_errors
+from mdnb.views._stage import Stage
 
 __all__ = ["PickerControls"]
 
@@ -45,13 +46,14 @@ class PickerControls(Frame):
         self._parts: list[str] = []
         self._entries: list[Entry] = []  # of the present folder
         self._filling = False
+        self._stage: Stage | None = None
         self._topology: tuple[tuple[str, str], Any] | None = None
         start = picker.start
         wide = {"style": _STYLE, "layout": _wide()}
         self.source = ipywidgets.Dropdown(description="Pick from", options=[_EXAMPLE, _FOLDER], **wide)
         self.example = ipywidgets.Select(
             description="Example", options=[(f"{name}: {line}", name) for name, line in EXAMPLES.items()],
-            rows=max(2, len(EXAMPLES)), style=_STYLE, layout=_wide(),
+            rows=max(2, len(EXAMPLES)), style=_STYLE, layout=ipywidgets.Layout(width="860px", max_width="100%"),
         )  # fmt: skip
         self.open_example = ipywidgets.Button(description="Open example", button_style="primary")
         self.where = ipywidgets.Dropdown(description="Folder", **wide)
@@ -104,7 +106,6 @@ class PickerControls(Frame):
     def _leave(self) -> None:
         self.picker.unobserve(self._on_value, "value")
         self.check.close()
-        self.preview.children = ()  # the picker's own view, which it closes itself
 
     @shows_errors
     def _on_source(self, change: Any) -> None:
@@ -263,7 +264,9 @@ class PickerControls(Frame):
         self.summary.value = "" if value is None else value._repr_html_()
         preview = self.picker.preview
         self.check.reset()
-        self.preview.children = () if value is None or preview is None else (preview.widget,)
+        if value is not None and preview is not None and self._stage is None:
+            self._stage = Stage(self, preview)
+        self.preview.children = () if value is None or self._stage is None else (self._stage.box,)
         self.show_error("")
         self.refresh()
 

@@ -98,7 +98,7 @@ def test_pick_an_example_and_look_at_it(notebook: Any) -> None:
     canvas = picker.locator("canvas").first
     canvas.scroll_into_view_if_needed()
     poll("the molecule in the preview", lambda: drawn(pixels(canvas)), page)
-    picker.get_by_role("button", name="Show code").last.click()  # the preview has one of its own
+    picker.get_by_role("button", name="Show code").last.click()
     picker.locator("pre", has_text="mdnb.example('alanine-dipeptide')").last.wait_for()
     both_themes(page, picker, "picker")
     no_trouble(page)

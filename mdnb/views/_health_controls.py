@@ -43,7 +43,7 @@ def findings_html(rows: Sequence[tuple[str, int, Header | None, Sequence[Finding
         )
         step = f"{header.time_step:.4g}" if math.isfinite(header.time_step) else "?"
         numbers = [size_text(size), *("?" if n is None else f"{n:,}" for n in (header.n_frames, header.n_atoms)), step]
-        lines += f"<tr><td style='{cell}'>{escape(name)}</td>"
+        lines += f"<tr><td style='{cell};white-space:nowrap'>{escape(name)}</td>"
         lines += "".join(f"<td style='{right}'>{number}</td>" for number in numbers)
         lines += f"<td style='{cell}'>{told or 'headers in order'}</td></tr>"
     names = ("file", "size", "frames", "atoms", "time step (ps)", "health")

@@ -63,7 +63,7 @@ class PickerControls(Frame):
             description="Page", value=1, min=1, max=1, style=_STYLE, layout=ipywidgets.Layout(width="260px")
         )
         self.found = ipywidgets.HTML()
-        self.health = ipywidgets.HTML(layout=_wide())
+        self.health = ipywidgets.HTML(layout=ipywidgets.Layout(max_width="100%"))
         self.top = ipywidgets.Dropdown(description="Topology", **wide)
         self.stride = ipywidgets.BoundedIntText(
             description="Every n-th frame", value=start["stride"], min=1, max=1_000_000, style=_STYLE,

@@ -125,7 +125,7 @@ def test_a_search_is_begun_stopped_and_continued(page: Any, lab: dict[str, Any])
     open_notebook(page, lab, "search.ipynb", [SEARCH])
     command(page, "notebook:run-all-cells")
     tuner = page.locator(".mdnb-tuner").last
-    tuner.get_by_role("button", name="Search", exact=True).first.click()  # unfolds it
+    tuner.get_by_role("button", name="Search for settings").press("Enter")  # unfolds it
     trials = tuner.get_by_label("Trials in all", exact=True)
     trials.fill("1000")
     trials.press("Tab")

@@ -152,5 +152,7 @@ def test_a_search_is_begun_stopped_and_continued(page: Any, lab: dict[str, Any])
             "Importances": ".bars .point",
         }
         poll(view, lambda s=drawn_by[view]: tuner.locator(f".js-plotly-plot {s}").count() > 0, page)
+    names = tuner.locator(".js-plotly-plot .ytick")
+    poll("the names of the settings", lambda: "dropout" in " ".join(names.all_text_contents()), page)
     both_themes(page, tuner, "search")
     no_trouble(page)

@@ -37,6 +37,9 @@ def test_the_headers_of_chosen_files_are_looked_at(sick):
     assert controls.health.value == ""
     controls.files.value = ("one.xtc",)
     assert "headers in order" in controls.health.value
+    assert ">30</td>" in controls.health.value
+    assert ">22</td>" in controls.health.value
+    assert f"{(sick / 'one.xtc').stat().st_size / 1000:.3g} kB" in controls.health.value
     controls.files.value = ("one.xtc", "cut.xtc", "bad.xtc")
     text = controls.health.value
     assert "bytes are left of a frame after" in text

@@ -163,12 +163,12 @@ def test_matching_topologies(tree):
     folder = Folder(tree)
     xtc, whole, part = (folder.path(*name.split("/")) for name in ("runs/a.xtc", "alanine.pdb", "part.pdb"))
     assert folder.matching([xtc], [whole, part]) == [whole]
-    assert not folder.holds_topology(xtc)
-    assert folder.holds_topology(whole)
+    assert not folder.header(xtc).own_topology
+    assert folder.header(whole).own_topology
     broken = tree / "broken.xtc"
     broken.write_bytes(b"nothing of the kind")
     assert folder.matching([broken], [whole]) == []
-    assert not folder.holds_topology(broken)
+    assert not folder.header(broken).own_topology
 
 
 def test_the_data_layer_needs_no_torch():

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import mdtraj
 import numpy as np
@@ -228,7 +229,7 @@ def test_picking_files_with_the_controls(runs):
     controls.open_files.click()
     assert controls.message.value == ""
     assert (len(picker.value), picker.value.n_frames, picker.value.n_atoms) == (2, 20, 10)
-    assert controls.preview.children == (picker.preview.widget,)
+    assert picker.preview._controls.canvas in controls.preview.children[0].children
     names: dict[str, object] = {}
     exec(picker.code(), names)  # noqa: S102 - the code shown to the user is what is tested
     assert repr(names["trajectories"]) == repr(picker.value)
@@ -252,15 +253,49 @@ def test_every_control_has_a_label(runs):
     assert all(w.description for w in controls)
 
 
-def test_a_folder_of_many_files_is_listed_in_part(tmp_path):
+def test_a_folder_of_many_files_is_listed_in_pages(tmp_path):
     for index in range(1000):
         (tmp_path / f"run-{index:04}.dcd").touch()
     picker = mdnb.TrajectoryPicker(tmp_path)
     controls = (picker.widget, picker._controls)[1]
     assert len(controls.files.options) == 300
     assert "1,000 files" in controls.found.value
+    assert controls.page.max == 4
+    controls.page.value = 4
+    assert [value for _, value in controls.files.options][::99] == ["run-0900.dcd", "run-0999.dcd"]
+    assert "901 to 1,000 shown" in controls.found.value
     controls.filter.value = "-099"
     assert len(controls.files.options) == 10
+    assert (controls.page.value, controls.page.layout.display) == (1, "none")
+
+
+def test_ten_thousand_files_do_not_make_it_slow(dipeptide, tmp_path):
+    """5,000 trajectories and as many topologies: each action takes well under a second."""
+    dipeptide.save_xtc(str(tmp_path / "a.xtc"))
+    dipeptide[0].save_pdb(str(tmp_path / "a.pdb"))
+    for index in range(5000):
+        os.link(tmp_path / "a.xtc", tmp_path / f"run-{index:04}.xtc")
+        os.link(tmp_path / "a.pdb", tmp_path / f"start-{index:04}.pdb")
+    os.link(tmp_path / "a.pdb", tmp_path / "run-2345.pdb")
+    picker = mdnb.TrajectoryPicker(tmp_path)
+    took: dict[str, float] = {}
+
+    def clocked(name, action):
+        begin = time.process_time()  # of this process alone, whatever else the machine does
+        action()
+        took[name] = time.process_time() - begin
+
+    clocked("open", lambda: picker.widget)
+    controls = picker._controls
+    clocked("look into the folder", lambda: setattr(controls.source, "value", "files in a folder"))
+    clocked("filter", lambda: setattr(controls.filter, "value", "run-2"))
+    clocked("page", lambda: setattr(controls.page, "value", 2))
+    clocked("click", lambda: setattr(controls.files, "value", ("run-2345.xtc",)))
+    assert controls.top.value.endswith("run-2345.pdb"), "the topology of the same name comes first"
+    clocked("thirty more", lambda: setattr(controls.files, "value", tuple(v for _, v in controls.files.options[:31])))
+    assert "22 of 22 atoms" in controls.count.value
+    assert "... and 1 more" in controls.health.value
+    assert max(took.values()) < 1, took
 
 
 @pytest.mark.skipif("MDNB_EXTRA_DATA" not in os.environ, reason="MDNB_EXTRA_DATA does not name a folder of real data")
@@ -287,6 +322,20 @@ def test_names_do_not_begin_lines_of_their_own(dipeptide):
     assert sum(line.startswith("ATOM") for line in lines) == 22
     assert [line[12:16] for line in lines[:2]] == ["A_TO", " ___"]
     assert lines[6][17:20] == "__X"
+
+
+def test_frames_are_superposed_as_mdtraj_does_it(dipeptide):
+    """Turned, moved, and also where all atoms lie in a plane."""
+    view = mdnb.StructureView(dipeptide)
+    heavy = dipeptide.topology.select("element != H")
+    for frame in (0, 7, 29):
+        expected = dipeptide[frame].superpose(view._first, atom_indices=heavy).xyz[0] * 10
+        np.testing.assert_allclose(view.coordinates(frame), expected, atol=2e-4)
+    flat = mdtraj.Trajectory(dipeptide.xyz[:2] * (1, 1, 0), dipeptide.topology)
+    moved = np.array(flat.xyz)
+    moved[1] = moved[0] @ np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]]) + 3
+    view = mdnb.StructureView(mdtraj.Trajectory(moved, dipeptide.topology))
+    np.testing.assert_allclose(view.coordinates(1), view.coordinates(0), atol=1e-4)
 
 
 @pytest.mark.parametrize("frame", ["3", 1.5, None, True])

@@ -111,6 +111,7 @@ def test_the_controls(picker):
     assert controls.message.value == ""
     assert "4 columns of 6,000 frames: 96 kB of memory" in controls.total.value
     controls.table.set_state({"selected": "torsions"})
+    assert controls._preview_job.wait(30)
     assert "sin phi ALA2" in controls.preview.value
     assert "<svg" in controls.preview.value
     assert controls.form.values["kinds"].startswith("phi, psi")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
+from mdnb.bench.actions import Action, click_to_result
 from mdnb.bench.browser import jupyterlab, open_notebook, open_page, run_all
 from mdnb.errors import DataError
 
-__all__ = ["ACTIONS", "NOTEBOOK", "START", "bench_widgets", "click_to_result"]
+__all__ = ["ACTIONS", "NOTEBOOK", "START", "bench_widgets"]
 
 #: What is put on the screen.
 NOTEBOOK = (
@@ -20,66 +21,60 @@ NOTEBOOK = (
     "patience=100000, batch_size=64))\n"
     "tuner",
     "picker = mdnb.FeaturePicker(trajectories)\npicker",
+    "explorer = mdnb.Explorer(features, 'phi ALA2', 'psi ALA2', temperature=500)\nexplorer",
+    "folding = mdnb.example('chignolin')\n"
+    "distances = mdnb.featurize(folding, 'ca-distances')\n"
+    "run = mdnb.fit(distances, 'folded', mdnb.CNN(), mdnb.Training(epochs=1, seed=0))\n"
+    "mdnb.ExplanationView(mdnb.explain(run, distances, n=40), folding)",
+    "internal = mdnb.featurize(trajectories[:1], 'internal-coordinates')\n"
+    "run = mdnb.fit(internal, 'end-to-end-distance', mdnb.VAE(latent=4, hidden=32), mdnb.Training(epochs=1, seed=0))\n"
+    "view = mdnb.GenerationView(run, trajectories[:1], n=300, target='end-to-end-distance')\nview.generate()\nview",
 )
 #: Begins the training that runs beside.
 START = ".mdnb-tuner button:text-is('Start')"
-#: Words -> what is clicked, or moved with the keyboard, and where its result appears.
+#: Words -> what is done, and where its result appears.
 ACTIONS = {
-    "Tuner: a slider by one step": (".mdnb-tuner input[aria-label='hidden, slider']", ".mdnb-tuner pre", "ArrowRight"),
-    "Tuner: show code or parameters": (".mdnb-tuner .mdnb-show-parameters", ".mdnb-tuner .mdnb-frame-foot", ""),
-    "FeaturePicker: tick a feature": (
-        ".mdnb-feature-picker input[aria-label='compute torsions']",
-        ".mdnb-feature-picker .mdnb-heading[role=status]",
-        "",
+    "Tuner: a slider by one step": Action(
+        ".mdnb-tuner input[aria-label='hidden, slider']", ".mdnb-tuner pre", "slide", cell=0
     ),
-    "FeaturePicker: look at a feature": (
-        ".mdnb-feature-picker input[type=radio]:not(:checked):not(:disabled)", ".mdnb-feature-picker .mdnb-form", "",
+    "Tuner: show code or parameters": Action(
+        ".mdnb-tuner .mdnb-show-parameters", ".mdnb-tuner .mdnb-frame-foot", cell=0
+    ),
+    "FeaturePicker: tick a feature": Action(
+        ".mdnb-feature-picker input[aria-label='compute torsions']",
+        ".mdnb-feature-picker .mdnb-heading[role=status]", cell=1,
+    ),
+    "FeaturePicker: look at a feature": Action(
+        ".mdnb-feature-picker input[type=radio]:not(:checked):not(:disabled)", ".mdnb-feature-picker .mdnb-form", cell=1
+    ),
+    "Explorer: click on the map": Action(
+        ".mdnb-explorer .draglayer .xy rect.nsewdrag", ".mdnb-explorer .mdnb-words", "point",
+        ((0.12, 0.08), (0.28, 0.1), (0.12, 0.1), (0.28, 0.08)), cell=2,
+    ),
+    "Explorer: the frame by one step": Action(
+        ".mdnb-explorer .mdnb-frame [role=slider]", ".mdnb-explorer .mdnb-words", "arrow", cell=2
+    ),
+    "ExplanationView: click on a residue": Action(
+        ".mdnb-explanation-view .x2y2 .barlayer .point path", ".mdnb-explanation-view .mdnb-words", "point",
+        cell=3,
+    ),
+    "GenerationView: the condition": Action(
+        ".mdnb-generation-view .mdnb-condition [role=slider]", ".mdnb-generation-view .mdnb-asked input", "arrow",
+        cell=4,
+    ),
+    "GenerationView: press Generate": Action(
+        ".mdnb-generation-view button.mod-primary", ".mdnb-generation-view button.mod-primary", "click",
+        ready=".mdnb-generation-view button.mod-primary:text-is('Generate')", cell=4,
     ),
 }  # fmt: skip
 
-#: Does it, and waits for the first change of the text that the kernel answers with.
-_MEASURE = """async ([what, where, key, until]) => {
-  const find = (selector) => { const all = document.querySelectorAll(selector); return all[all.length - 1]; };
-  const target = find(what), text = () => find(where)?.textContent;
-  const before = text(), begin = performance.now();
-  if (key) {
-    target.focus();
-    const now = Number(target.value), last = Number(target.max);
-    target.value = now >= last ? Number(target.min) : now + 7;
-    target.dispatchEvent(new Event("input", { bubbles: true }));
-  } else target.click();
-  return await new Promise((done) => {
-    const look = () => {
-      if (until ? text().includes(until) : text() !== before) done(performance.now() - begin);
-      else if (performance.now() - begin > 10000) done(NaN);
-      else channel.port2.postMessage(0);
-    };
-    const channel = new MessageChannel();
-    channel.port1.onmessage = look;
-    look();
-  });
-}"""
+
+#: Whether all cells have run.
+_SETTLED = """() => window.jupyterapp.shell.currentWidget.content.widgets.every((cell) => cell.promptNode
+  && /^\\[\\d+\\]:$/.test(cell.promptNode.textContent.trim()))"""
 
 
-def click_to_result(page: Any, what: str, where: str, key: str = "", rounds: int = 15, until: str = "") -> list[float]:
-    """Return the milliseconds from an action to the change of a text, each round.
-
-    Parameters
-    ----------
-    page : playwright page
-    what : str
-        CSS selector of a control that is clicked; with `key`, of a slider that is moved.
-    where : str
-        Of what shows the result.
-    key : str
-    rounds : int
-    until : str
-        What the text has to hold; any change of it is enough where this is empty.
-    """
-    return [float(page.evaluate(_MEASURE, [what, where, key, until])) for _ in range(rounds)]
-
-
-def bench_widgets(rounds: int = 15, actions: dict[str, tuple[str, str, str]] | None = None) -> str:
+def bench_widgets(rounds: int = 15, actions: dict[str, Action] | None = None) -> str:
     """Measure in a JupyterLab and a Chromium of their own, and return the table as text.
 
     Raises
@@ -95,10 +90,12 @@ def bench_widgets(rounds: int = 15, actions: dict[str, tuple[str, str, str]] | N
     with jupyterlab() as (url, folder), open_page() as page:
         open_notebook(page, url, folder, "bench.ipynb", NOTEBOOK)
         run_all(page)
-        page.locator(".mdnb-feature-picker input[aria-label='compute torsions']").wait_for()
+        page.wait_for_function(_SETTLED)
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0, 'start')")
         page.locator(".mdnb-tuner .mdnb-show-code").click()
         page.locator(".mdnb-tuner pre").get_by_text("mdnb.fit").wait_for()
         idle = _measured(page, chosen, rounds)
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0, 'start')")
         page.locator(START).click()
         page.get_by_text("run 1: running, epoch 2").wait_for()
         busy = _measured(page, chosen, rounds)
@@ -108,8 +105,8 @@ def bench_widgets(rounds: int = 15, actions: dict[str, tuple[str, str, str]] | N
     return "\n".join(lines)
 
 
-def _measured(page: Any, actions: dict[str, tuple[str, str, str]], rounds: int) -> dict[str, Sequence[float]]:
-    return {name: click_to_result(page, *action, rounds=rounds) for name, action in actions.items()}
+def _measured(page: Any, actions: dict[str, Action], rounds: int) -> dict[str, Sequence[float]]:
+    return {name: click_to_result(page, action, rounds) for name, action in actions.items()}
 
 
 def _cell(times: Sequence[float], show: Callable[[float], str] = lambda one: f"{one:.0f}") -> str:

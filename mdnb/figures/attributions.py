@@ -62,7 +62,7 @@ def attributions_figure(
         specs=[[{}, {}], [{"colspan": 2}, None]],
         row_heights=[0.52, 0.48],
         column_widths=[0.55, 0.45],
-        horizontal_spacing=0.24,
+        horizontal_spacing=0.3,
         vertical_spacing=0.16,
         subplot_titles=_titles(by, sample),
     )
@@ -144,7 +144,8 @@ def _swarm(figure: go.Figure, explanation: Explanation, by: str, sample: int | N
                 "thickness": 8,
                 "len": 0.45,
                 "y": 0.77,
-                "x": 0.425,
+                "x": 0.385,
+                "xpad": 4,
             },
         },
         hovertemplate="%{customdata}: %{x:.3g}<extra></extra>",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from mdnb.errors import DataError, MdnbError
 from mdnb.formats import FORMATS, open_trajectory
+from mdnb.formats.probe import probe_trajectories
 from mdnb.formats.topologies import TOPOLOGIES, read_topology
 from mdnb.health import Finding, quick_findings
 
-__all__ = ["TOPOLOGIES", "Entry", "Folder"]
+__all__ = ["TOPOLOGIES", "Entry", "Folder", "Header", "size_text"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,38 @@ class Entry:
         """Return the name with the size, for a list."""
         if self.kind == "folder":
             return f"{self.name}/"
-        size, unit = float(self.size), "B"
-        for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the unit reached is what is wanted
-            if size < 1000:
-                break
-            size /= 1000
-        return f"{self.name}  ({size:.3g} {unit})"
+        return f"{self.name}  ({size_text(self.size)})"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a trajectory file tells without its positions being read.
+
+    Attributes
+    ----------
+    n_frames, n_atoms : int or None
+        None where it cannot be opened.
+    time_step : float
+        In ps; NaN where it is not known.
+    own_topology : bool
+        Whether it needs no other file.
+    findings : tuple of Finding
+    """
+
+    n_frames: int | None = None
+    n_atoms: int | None = None
+    time_step: float = math.nan
+    own_topology: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+def size_text(n_bytes: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:,.3g} TB"
 
 
 class Folder:
@@ -105,8 +134,24 @@ class Folder:
     def _is_inside(self, path: str) -> bool:
         return Path(path).resolve().is_relative_to(self._real)
 
+    def header(self, file: Path) -> Header:
+        """Return what a trajectory file tells of itself; fast, no positions are read."""
+        try:
+            return _header(str(file), file.stat().st_mtime_ns)
+        except OSError as error:
+            return Header(
+                findings=(Finding(file.name, "unreadable", "error", f"cannot be read: {error.strerror}", "check it"),)
+            )
+
+    def headers(self, files: Sequence[Path]) -> list[Header]:
+        """Return what several files tell of themselves; those that another process tries first are tried together."""
+        # A file that crashes its reader ends them all: `header` then finds which one it is.
+        with suppress(DataError):
+            probe_trajectories(files)
+        return [self.header(file) for file in files]
+
     def findings(self, file: Path, topology: Path | None = None) -> list[Finding]:
-        """Return what is wrong with a trajectory file as far as its headers tell; fast, no positions are read.
+        """Return what is wrong with a trajectory file as far as its headers tell.
 
         Parameters
         ----------
@@ -114,51 +159,40 @@ class Folder:
         topology : Path, optional
             Whose number of atoms it must have.
         """
-        try:
-            changed = file.stat().st_mtime_ns
-        except OSError as error:
-            return [Finding(file.name, "unreadable", "error", f"cannot be read: {error.strerror}", "check it")]
-        found = list(_quick(str(file), changed))
-        atoms = _trajectory_atoms(str(file), changed)
+        header = self.header(file)
+        found, atoms = list(header.findings), header.n_atoms
         expected = None if topology is None else _topology_atoms(str(topology), topology.stat().st_mtime_ns)
         if topology is not None and None not in (atoms, expected) and atoms != expected:
             what = f"it has {atoms:,} atoms, {topology.name} has {expected:,}"
             found.append(Finding(file.name, "atom-count", "error", what, "choose the topology of the atoms written"))
         return found
 
-    def holds_topology(self, file: Path) -> bool:
-        """Return whether a trajectory file needs no other file; False too where it cannot be read."""
-        try:
-            return open_trajectory(file).topology() is not None
-        except (DataError, OSError):
-            return False
-
     def matching(self, files: Iterable[Path], topologies: Iterable[Path]) -> list[Path]:
         """Return those topologies that have as many atoms as every one of the trajectory files.
 
         Files and topologies that cannot be read match nothing; opening them tells why.
         """
-        counts = {_trajectory_atoms(str(file), file.stat().st_mtime_ns) for file in files}
+        counts = {self.header(file).n_atoms for file in files}
         if len(counts) != 1 or None in counts:
             return []
         return [t for t in topologies if _topology_atoms(str(t), t.stat().st_mtime_ns) in counts]
 
 
 @lru_cache(maxsize=4096)
-def _quick(path: str, changed: int) -> tuple[Finding, ...]:
+def _header(path: str, changed: int) -> Header:
     name = os.path.basename(path)
     try:
-        return tuple(quick_findings(open_trajectory(path), name))
+        file = open_trajectory(path)
     except (MdnbError, OSError) as error:
-        return (Finding(name, "unreadable", "error", f"cannot be opened: {error}", "copy it again"),)
-
-
-@lru_cache(maxsize=4096)
-def _trajectory_atoms(path: str, changed: int) -> int | None:
-    try:
-        return open_trajectory(path).n_atoms
-    except (DataError, OSError):
-        return None
+        return Header(findings=(Finding(name, "unreadable", "error", f"cannot be opened: {error}", "copy it again"),))
+    findings = tuple(quick_findings(file, name))
+    own = False
+    time_step = math.nan
+    with suppress(DataError, OSError):  # opening it tells why
+        own = file.topology() is not None
+    with suppress(DataError, OSError):
+        time_step = file.time_step
+    return Header(file.n_frames, file.n_atoms, time_step, own, findings)
 
 
 @lru_cache(maxsize=512)

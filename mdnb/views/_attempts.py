@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -15,7 +15,11 @@ from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec
 from mdnb.runs import Run
 from mdnb.specs import Training
+from mdnb.training.fitting import carry_out
 from mdnb.training.folder import TrainingFolder
+from mdnb.training.plan import Plan
+from mdnb.training.reference import reference_loss
+from mdnb.views._job import Job
 
 __all__ = ["Attempt", "best_of", "differing", "load_attempts", "settings_of"]
 
@@ -88,6 +92,37 @@ class Attempt:
         """The least validation loss; None without any."""
         losses = [row["validation_loss"] for row in self.history if "validation_loss" in row]
         return min(losses) if losses else None
+
+    def carry_out(self, prepared: Callable[[Attempt], Plan], job: Job, tell: Callable[[bool], None]) -> None:
+        """Train to the end, or until the job is stopped; goes on where a training was left in the folder.
+
+        Parameters
+        ----------
+        prepared : callable
+            Returns the plan of this attempt, where there is none in the folder.
+        job : Job
+        tell : callable
+            Called with False whenever something is new.
+        """
+        left = TrainingFolder(self.folder)
+        plan = Plan.load(left.path) if left.unfinished else prepared(self)
+        self.n_train, self.reference = len(plan.split.train), reference_loss(plan)
+        self.n_seen, self.state = 0.0, "running"
+        self.clock(True)
+        each = self.n_train / max(1, self.n_train // plan.training.batch_size)
+
+        def epoch(row: dict[str, float]) -> None:
+            self.history = [*(one for one in self.history if one["epoch"] < row["epoch"]), row]
+            tell(False)
+
+        def stopped() -> bool:
+            self.n_seen += each
+            tell(False)
+            return job.stopped()
+
+        run = carry_out(plan, self.folder, epoch, stopped)
+        self.run, self.history = run, run.history
+        self.state = "stopped" if run.provenance.get("interrupted") else "finished"
 
     @property
     def ended(self) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mdnb.errors import MdnbError
 from mdnb.views._frame import Frame
 from mdnb.views._job import Job
+from mdnb.views._live import error_text
 
 __all__ = ["Background"]
 
@@ -42,10 +42,8 @@ class Background:
                 result = work()
                 if not self._closed:
                     done(result)
-            except MdnbError as error:
-                self._show(str(error))
             except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
-                self._show(f"{type(error).__name__}: {error}")
+                self._show(error_text(error))
 
         self._job = Job(run, "mdnb-background", lambda: None if self._closed else after())
         self._job.start()

@@ -6,12 +6,12 @@ from html import escape
 from typing import Any
 
 import ipywidgets
-import plotly.graph_objects as go
 
 from mdnb.figures.attributions import BARS, HEAT, OWN, SWARM, mark_residue
 from mdnb.views._background import Background
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
+from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 from mdnb.views.explanation_view import _BY
 
@@ -32,7 +32,7 @@ class ExplanationControls(Frame):
     def __init__(self, view: Any) -> None:
         super().__init__(view, "Explanation", "mdnb-explanation-view")
         self._setting = False
-        self.figure = go.FigureWidget(view.figure())
+        self.figure = new_figure(view.figure())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
         wide = ipywidgets.Layout(width="auto", max_width="420px")
@@ -56,6 +56,7 @@ class ExplanationControls(Frame):
             layout=ipywidgets.Layout(width="160px"),
         )  # fmt: skip
         self.words = ipywidgets.HTML()
+        self.words.add_class("mdnb-words")
         self.background = Background(self)
         self.stage = Stage(self, view.structure)
         flex = ipywidgets.Layout(flex_flow="row wrap", align_items="center")

@@ -7,11 +7,11 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-import plotly.graph_objects as go
 
 from mdnb.figures.landscapes import DENSITY, LINES, MARKED, POINTS, TRACES, landscape_figure, mark_chosen, mark_frame
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
+from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 
 __all__ = ["ExplorerControls"]
@@ -31,7 +31,7 @@ class ExplorerControls(Frame):
     def __init__(self, view: Any) -> None:
         super().__init__(view, "Explorer", "mdnb-explorer")
         self._filling = False
-        self.figure = go.FigureWidget(self._drawn())
+        self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
         wide = ipywidgets.Layout(width="190px")
@@ -53,6 +53,7 @@ class ExplorerControls(Frame):
         self.choose = ipywidgets.Button(description="Choose", tooltip="Choose the frames between these numbers")
         self.clear = ipywidgets.Button(description="Choose none", tooltip="All frames play again")
         self.words = ipywidgets.HTML()
+        self.words.add_class("mdnb-words")
         self.stage = Stage(self, view.structure)
         flex = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         self.compose([

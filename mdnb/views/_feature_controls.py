@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from html import escape
 from math import prod
-from threading import RLock
-from time import monotonic
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
-from mdnb.errors import MdnbError
 from mdnb.features.survey import Option, Preview, options_of
-from mdnb.views._frame import Frame
+from mdnb.sources.folders import size_text
 from mdnb.views._job import Job
-from mdnb.views._live import message_html, shows_errors
+from mdnb.views._live import error_text, message_html, shows_errors
 from mdnb.views._parts import CheckTable, SettingsForm
-from mdnb.views.feature_picker import size_text
+from mdnb.views._work_frame import WorkFrame
 
 __all__ = ["FeatureControls"]
 
-_EVERY = 0.2
 _COLUMNS = [
     {"key": "name", "label": "feature"},
     {"key": "shape", "label": "a frame", "right": True, "title": "numbers of one frame, or the shape of its array"},
@@ -31,13 +27,14 @@ _COLUMNS = [
 _SHOWN = 8  # columns in the preview
 
 
-class FeatureControls(Frame):
+class FeatureControls(WorkFrame):
     """The widget of a `FeaturePicker`."""
 
     def __init__(self, picker: Any) -> None:
         super().__init__(picker, "Pick features", "mdnb-feature-picker")
         self.picker = picker
-        self._lock, self._shown, self._filling, self._closed = RLock(), 0.0, False, False
+        self._previews: dict[str, str] = {}
+        self._preview_job: Job | None = None
         self.table = CheckTable(
             caption="Features", columns=_COLUMNS, check_label="compute", select_label="look at",
             checked=list(picker.chosen),
@@ -75,20 +72,19 @@ class FeatureControls(Frame):
         self.button.on_click(self._on_compute)
         self.halt.on_click(self._on_halt)
         self.cache.observe(self._on_cache, "value")
-        picker._listener = self._on_change
         picker.observe(self._on_value, "value")
         self.on_close(self._leave)
         # Naming the columns of a large system takes a while: the rows come as they are known.
         self.survey = Job(self._survey, "mdnb-survey", lambda: None)
         self._rows: dict[str, dict[str, Any]] = {}
         self.survey.start()
-        self._draw()
+        self.listen()
 
     def _leave(self) -> None:
-        self._closed = True
-        self.survey.stop()
-        self.survey.wait(10)
-        self.picker._listener = None
+        for job in (self.survey, self._preview_job):
+            if job is not None:
+                job.stop()
+                job.wait(10)
         self.picker.unobserve(self._on_value, "value")
 
     # --- the table -------------------------------------------------------------------------------------------------
@@ -119,7 +115,7 @@ class FeatureControls(Frame):
     def _on_checked(self, change: Any) -> None:
         self.picker.choose(change["new"])
         self.show_error(self.picker.problem())
-        self._draw()
+        self.draw()
 
     @shows_errors
     def _on_selected(self, change: Any) -> None:
@@ -153,23 +149,37 @@ class FeatureControls(Frame):
         if problems:
             return
         self.picker.set(name, **settings)
+        self._previews.pop(name, None)
         self._show_row(name)
         self._draw_preview(name)
         self.show_error(self.picker.problem())
-        self._draw()
+        self.draw()
 
     def _draw_preview(self, name: str) -> None:
+        """Show a few frames of a feature, as soon as they are computed: in a thread, as that can take a while."""
         self.heading.value = f"<div class='mdnb-heading'>{escape(name)}</div>"
+        if self._preview_job is not None:
+            self._preview_job.stop()
         found = self.picker.offer(name)
         if found.maker is None:
             self.preview.value = message_html(f"{name} does not apply: {found.reason}", "info")
             return
-        try:
-            shown: Preview = self.picker.preview(name)
-        except MdnbError as error:
-            self.preview.value = message_html(str(error))
+        if name in self._previews:
+            self.preview.value = self._previews[name]
             return
-        self.preview.value = _preview_html(found.columns, shown, self.picker.trajectories.n_frames)
+        self.preview.value = "<div class='mdnb-quiet' role='status'>computing a few frames ...</div>"
+
+        def work(job: Job) -> None:
+            try:
+                shown: Preview = self.picker.preview(name)
+                html = _preview_html(found.columns, shown, self.picker.trajectories.n_frames)
+            except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
+                html = message_html(error_text(error))
+            with self._lock:
+                if not job.stopped():
+                    self._previews[name] = self.preview.value = html
+
+        self._preview_job = Job(work, "mdnb-preview", lambda: None).start()
 
     # --- compute ---------------------------------------------------------------------------------------------------
 
@@ -192,17 +202,10 @@ class FeatureControls(Frame):
 
     @shows_errors
     def _on_value(self, change: Any) -> None:
-        self._draw()
+        self.draw()
 
-    @shows_errors
-    def _on_change(self, at_once: bool) -> None:
-        if self._closed or (not at_once and monotonic() - self._shown < _EVERY):
-            return
-        with self._lock:
-            self._shown = monotonic()
-            self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show what is ticked, its size, and how far it is computed."""
         picker = self.picker
         running = picker.running
         self.button.disabled, self.halt.disabled, self.table.disabled = running, not running, running

@@ -6,11 +6,11 @@ from html import escape
 from typing import Any
 
 import ipywidgets
-import plotly.graph_objects as go
 
 from mdnb.views._background import Background
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
+from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 from mdnb.views.generation_view import SHOWN
 
@@ -43,6 +43,7 @@ class GenerationControls(Frame):
         self.which = ipywidgets.Dropdown(description="Play", options=list(SHOWN), style=_STYLE,
                                          layout=ipywidgets.Layout(width="200px"))  # fmt: skip
         self.words, self.table = ipywidgets.HTML(), ipywidgets.HTML()
+        self.words.add_class("mdnb-words")
         self.file = ipywidgets.Text(description="File", value="generated.pdb", style=_STYLE,
                                     layout=ipywidgets.Layout(width="300px"))  # fmt: skip
         self.only = ipywidgets.Checkbox(description="only those that pass", indent=False,
@@ -92,6 +93,8 @@ class GenerationControls(Frame):
         number = ipywidgets.FloatText(description="asked for", value=float(f"{value:.4g}"), style=_STYLE,
                                       layout=ipywidgets.Layout(width="150px"))  # fmt: skip
         slider.observe(lambda change: setattr(number, "value", float(f"{change['new']:.4g}")), "value")
+        slider.add_class("mdnb-condition")
+        number.add_class("mdnb-asked")
         self.number = number
         return [self.given, slider, number]
 
@@ -109,7 +112,7 @@ class GenerationControls(Frame):
         """Draw what the view holds: into the one figure and the one structure, once they are there."""
         new = self.view.figure()
         if self.figure is None:
-            self.figure = go.FigureWidget(new)
+            self.figure = new_figure(new)
             self.figure.layout.width = 500
             self.follow_theme(self.figure)
             self.stage = Stage(self, self.view.structure)

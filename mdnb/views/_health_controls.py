@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from threading import Event, Thread
@@ -10,27 +11,44 @@ from typing import Any
 
 import ipywidgets
 
-from mdnb.errors import MdnbError
 from mdnb.health import Finding
+from mdnb.sources.folders import Header, size_text
+from mdnb.views._live import error_text
 
 __all__ = ["FrameCheck", "findings_html"]
 
 _COLOURS = {"error": "var(--mdnb-error,#b3261e)", "warning": "var(--mdnb-warning,#8a5a00)", "note": "inherit"}
 
 
-def findings_html(rows: Sequence[tuple[str, Sequence[Finding]]]) -> str:
-    """Return a table of file names and what was found in each; empty without rows."""
+def findings_html(rows: Sequence[tuple[str, int, Header | None, Sequence[Finding]]]) -> str:
+    """Return a table of what files tell of themselves, and what was found in each; empty without rows.
+
+    Parameters
+    ----------
+    rows : sequence of (name, size, Header, findings)
+        None instead of a header for a line of words.
+    """
     if not rows:
         return ""
+    cell = "vertical-align:top;text-align:left;padding:0 12px 0 0"
+    right = f"{cell};text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
     lines = ""
-    for name, found in rows:
+    for name, size, header, found in rows:
+        if header is None:
+            lines += f"<tr><td style='{cell}' colspan='6'>{escape(name)}</td></tr>"
+            continue
         told = "<br>".join(
             f"<span style='color:{_COLOURS[one.severity]}'>{escape(one.what)}</span>: {escape(one.advice)}"
             for one in found
         )
-        cell = "vertical-align:top;text-align:left;padding:0 12px 0 0"
-        lines += f"<tr><td style='{cell}'>{escape(name)}</td><td style='{cell}'>{told or 'headers in order'}</td></tr>"
-    return f"<table class='mdnb-health' style='margin-left:134px;line-height:1.35'>{lines}</table>"
+        step = f"{header.time_step:.4g}" if math.isfinite(header.time_step) else "?"
+        numbers = [size_text(size), *("?" if n is None else f"{n:,}" for n in (header.n_frames, header.n_atoms)), step]
+        lines += f"<tr><td style='{cell};white-space:nowrap'>{escape(name)}</td>"
+        lines += "".join(f"<td style='{right}'>{number}</td>" for number in numbers)
+        lines += f"<td style='{cell}'>{told or 'headers in order'}</td></tr>"
+    names = ("file", "size", "frames", "atoms", "time step (ps)", "health")
+    head = "".join(f"<th style='{right if 0 < i < 5 else cell}'>{name}</th>" for i, name in enumerate(names))
+    return f"<table class='mdnb-health' style='margin-left:134px;line-height:1.35'><tr>{head}</tr>{lines}</table>"
 
 
 class _Stopped(Exception):
@@ -104,10 +122,8 @@ class FrameCheck:
                 self.result.value = health._repr_html_()
         except _Stopped:
             self.result.value = "<em>stopped; nothing was changed</em>"
-        except MdnbError as error:
-            self._show_error(str(error))
         except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
-            self._show_error(f"{type(error).__name__}: {error}")
+            self._show_error(error_text(error))
         finally:
             self.bar.layout.display = "none"
             self.button.description = "Check every frame"

@@ -10,7 +10,7 @@ from typing import Any
 
 from mdnb.errors import MdnbError
 
-__all__ = ["is_report", "message_html", "mime_bundle", "shows_errors"]
+__all__ = ["error_text", "is_report", "message_html", "mime_bundle", "shows_errors"]
 
 #: Border, ground and text; the variables are set by the dark theme (``static/frame.css``).
 _STYLES = {
@@ -40,6 +40,11 @@ def message_html(text: str, kind: str = "error") -> str:
     return f'<div role="{role}" class="mdnb-{kind}" style="{style}">{escape(text)}</div>'
 
 
+def error_text(error: BaseException) -> str:
+    """Return what a user is told of an error: our own say what to do, others are told by name."""
+    return str(error) if isinstance(error, MdnbError) else f"{type(error).__name__}: {error}"
+
+
 def shows_errors(method: Callable[..., None]) -> Callable[..., None]:
     """Wrap a callback so that its error is shown in the view, through the view's `show_error(text)`."""
 
@@ -47,10 +52,8 @@ def shows_errors(method: Callable[..., None]) -> Callable[..., None]:
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             method(self, *args, **kwargs)
-        except MdnbError as error:
-            self.show_error(str(error))
         except Exception as error:  # noqa: BLE001 - a callback has no caller that could see it
-            self.show_error(f"{type(error).__name__}: {error}")
+            self.show_error(error_text(error))
 
     return wrapped
 

@@ -54,9 +54,9 @@ def _figure_class() -> Any:
     return type("Figure", (go.FigureWidget,), {"_esm": str(go.FigureWidget._esm)})
 
 
-def new_figure() -> Any:
-    """Return an empty plotly FigureWidget that is gone when it is closed."""
-    return _figure_class()()
+def new_figure(drawn: Any = None) -> Any:
+    """Return a plotly FigureWidget that is gone when it is closed: empty, or of a figure."""
+    return _figure_class()(drawn)
 
 
 def field_of(setting: Setting, group: str, folded: Iterable[str] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,19 @@ import mdnb
 from mdnb.errors import MdnbError
 from mdnb.sources import EXAMPLES
 from mdnb.views._database_controls import DatabaseControls
+from mdnb.sources.folders import Entry
 from mdnb.views._frame import Frame
 from mdnb.views._health_controls import FrameCheck, findings_html
 from mdnb.views._live import message_html, shows_errors
+from mdnb.views._stage import Stage
 
 __all__ = ["PickerControls"]
 
 _EXAMPLE, _FOLDER, _DATABASE = "a packaged example", "files in a folder", "a public database"
 _HERE, _UP = "(this folder)", "../"
-_MOST = 300  # names in the list at once; the filter reaches the others
+_MOST = 300  # names on a page of the list
+_MOST_TOPOLOGIES = 100  # in the list at once
+_COUNTED = 20  # topologies whose atoms are counted
 _CHECKED = 30  # chosen files whose headers are looked at
 _STYLE = {"description_width": "130px"}
 
@@ -40,21 +45,26 @@ class PickerControls(Frame):
         super().__init__(picker, "Pick trajectories", "mdnb-trajectory-picker")
         self.picker = picker
         self._parts: list[str] = []
+        self._entries: list[Entry] = []  # of the present folder
         self._filling = False
+        self._stage: Stage | None = None
         self._topology: tuple[tuple[str, str], Any] | None = None
         start = picker.start
         wide = {"style": _STYLE, "layout": _wide()}
         self.source = ipywidgets.Dropdown(description="Pick from", options=[_EXAMPLE, _FOLDER, _DATABASE], **wide)
         self.example = ipywidgets.Select(
             description="Example", options=[(f"{name}: {line}", name) for name, line in EXAMPLES.items()],
-            rows=max(2, len(EXAMPLES)), style=_STYLE, layout=_wide(),
+            rows=max(2, len(EXAMPLES)), style=_STYLE, layout=ipywidgets.Layout(width="860px", max_width="100%"),
         )  # fmt: skip
         self.open_example = ipywidgets.Button(description="Open example", button_style="primary")
         self.where = ipywidgets.Dropdown(description="Folder", **wide)
         self.filter = ipywidgets.Text(description="Filter names", placeholder="part of a name", **wide)
         self.files = ipywidgets.SelectMultiple(description="Trajectories", rows=7, style=_STYLE, layout=_wide())
+        self.page = ipywidgets.BoundedIntText(
+            description="Page", value=1, min=1, max=1, style=_STYLE, layout=ipywidgets.Layout(width="260px")
+        )
         self.found = ipywidgets.HTML()
-        self.health = ipywidgets.HTML(layout=_wide())
+        self.health = ipywidgets.HTML(layout=ipywidgets.Layout(max_width="100%"))
         self.top = ipywidgets.Dropdown(description="Topology", **wide)
         self.stride = ipywidgets.BoundedIntText(
             description="Every n-th frame", value=start["stride"], min=1, max=1_000_000, style=_STYLE,
@@ -68,8 +78,8 @@ class PickerControls(Frame):
         self.preview = ipywidgets.VBox([])
         self.example_part = ipywidgets.VBox([self.example, self.open_example])
         self.folder_part = ipywidgets.VBox([
-            self.where, self.filter, self.files, self.found, self.health, self.top, self.stride, self.selection,
-            self.count, self.open_files,
+            self.where, self.filter, self.files, self.page, self.found, self.health, self.top, self.stride,
+            self.selection, self.count, self.open_files,
         ])  # fmt: skip
         self.database = DatabaseControls(picker, self)
         self.compose([
@@ -80,6 +90,7 @@ class PickerControls(Frame):
         self.source.observe(self._on_source, "value")
         self.where.observe(self._on_where, "value")
         self.filter.observe(self._on_filter, "value")
+        self.page.observe(self._on_page, "value")
         self.files.observe(self._on_files, "value")
         self.top.observe(self._on_top, "value")
         self.selection.observe(self._on_selection, "value")
@@ -100,7 +111,6 @@ class PickerControls(Frame):
     def _leave(self) -> None:
         self.picker.unobserve(self._on_value, "value")
         self.check.close()
-        self.preview.children = ()  # the picker's own view, which it closes itself
 
     @shows_errors
     def _on_source(self, change: Any) -> None:
@@ -112,38 +122,56 @@ class PickerControls(Frame):
     @shows_errors
     def _fill_folder(self) -> None:
         """List the present folder."""
-        entries = self.picker.folder.entries(*self._parts)
-        wanted = self.filter.value.strip().lower()
-        files = [e for e in entries if e.kind != "folder" and wanted in e.name.lower()]
-        files.sort(key=lambda e: e.kind != "trajectory")
+        self._entries = self.picker.folder.entries(*self._parts)
         here = "/".join(self._parts)
         self._filling = True
         try:
             self.where.options = [
                 (f"{here or self.picker.folder.root}  {_HERE}", ""),
                 *([(_UP, _UP)] if self._parts else []),
-                *((f"{e.name}/", e.name) for e in entries if e.kind == "folder"),
+                *((f"{e.name}/", e.name) for e in self._entries if e.kind == "folder"),
             ]
             self.where.value = ""
-            self.files.options = [(e.label(), e.name) for e in files[:_MOST]]
+            self.page.value = 1
+        finally:
+            self._filling = False
+        self._fill_files()
+
+    def _fill_files(self) -> None:
+        """Show a page of the files whose names hold what is in the filter."""
+        wanted = self.filter.value.strip().lower()
+        files = [e for e in self._entries if e.kind != "folder" and wanted in e.name.lower()]
+        files.sort(key=lambda e: e.kind != "trajectory")
+        self._filling = True
+        try:
+            self.page.max = max(1, -(-len(files) // _MOST))
+            first = (self.page.value - 1) * _MOST
+            self.files.options = [(e.label(), e.name) for e in files[first : first + _MOST]]
             self.files.value = ()
         finally:
             self._filling = False
-        more = f", the first {_MOST} shown: type a part of the name into the filter" if len(files) > _MOST else ""
+        self.page.layout.display = "flex" if self.page.max > 1 else "none"
+        last = min(first + _MOST, len(files))
+        more = f", {first + 1:,} to {last:,} shown: see other pages, or filter" if len(files) > _MOST else ""
         none = "no trajectory or topology here" if not files else f"{len(files):,} files{more}"
-        self.found.value = f"<div style='margin-left:134px;opacity:0.75'>{none}</div>"
-        self._fill_topologies([e.name for e in entries if e.kind == "topology"])
+        self.found.value = f"<div role='status' style='margin-left:134px;opacity:0.75'>{none}</div>"
+        self._on_files(None)
 
-    def _fill_topologies(self, names: list[str]) -> None:
-        paths = [self._path(name) for name in names]
-        chosen = [self._path(name) for name in self.files.value]
-        matching = self.picker.folder.matching(chosen, paths) if chosen else []
+    def _fill_topologies(self) -> None:
+        """List the topologies of the folder, those named most like the first chosen file first."""
+        names = [e.name for e in self._entries if e.kind == "topology"]
+        chosen = [self._path(name) for name in self.files.value[:_CHECKED]]
+        if chosen:
+            names.sort(key=lambda name: -_n_alike(name, chosen[0].name))
+        paths = [self._path(name) for name in names[:_MOST_TOPOLOGIES]]
+        self.picker.folder.headers(chosen)  # the first ones together, which is quicker
+        own = bool(chosen) and self.picker.folder.header(chosen[0]).own_topology
+        matching = self.picker.folder.matching(chosen, paths[:_COUNTED])
         start = self.picker.start["top"]
         options = [("from the trajectory itself", "")]
         options += [(f"{p.name}  (atoms match)" if p in matching else p.name, str(p)) for p in paths]
         if start is not None and str(start) not in [value for _, value in options]:
             options.append((str(start), str(start)))
-        own = bool(chosen) and self.picker.folder.holds_topology(chosen[0])
         best = "" if own else str(matching[0]) if matching else str(start or "")
         self._filling = True
         try:
@@ -170,20 +198,27 @@ class PickerControls(Frame):
         self._fill_folder()
 
     @shows_errors
+    def _on_page(self, change: Any) -> None:
+        if not self._filling:
+            self._fill_files()
+
+    @shows_errors
     def _on_files(self, change: Any) -> None:
         if not self._filling:
-            entries = self.picker.folder.entries(*self._parts)
-            self._fill_topologies([e.name for e in entries if e.kind == "topology"])
+            self._fill_topologies()
             self._on_selection(None)
             self._show_health()
 
     def _show_health(self) -> None:
-        """Say what the headers of the chosen files tell of their health."""
-        top = Path(self.top.value) if self.top.value else None
-        chosen = [self._path(name) for name in self.files.value]
-        rows = [(path.name, self.picker.folder.findings(path, top)) for path in chosen[:_CHECKED]]
-        rows += [(f"... and {len(chosen) - _CHECKED} more", [])] if len(chosen) > _CHECKED else []
-        self.health.value = findings_html(rows)
+        """Say what the headers of the chosen files tell, and what of their health."""
+        top, folder = (Path(self.top.value) if self.top.value else None), self.picker.folder
+        sizes = {e.name: e.size for e in self._entries}
+        rows: list[Any] = [
+            (name, sizes.get(name, 0), folder.header(self._path(name)), folder.findings(self._path(name), top))
+            for name in self.files.value[:_CHECKED]
+        ]
+        n_more = len(self.files.value) - _CHECKED
+        self.health.value = findings_html(rows + ([(f"... and {n_more:,} more", 0, None, ())] if n_more > 0 else []))
 
     @shows_errors
     def _on_top(self, change: Any) -> None:
@@ -234,6 +269,13 @@ class PickerControls(Frame):
         self.summary.value = "" if value is None else value._repr_html_()
         preview = self.picker.preview
         self.check.reset()
-        self.preview.children = () if value is None or preview is None else (preview.widget,)
+        if value is not None and preview is not None and self._stage is None:
+            self._stage = Stage(self, preview)
+        self.preview.children = () if value is None or self._stage is None else (self._stage.box,)
         self.show_error("")
         self.refresh()
+
+
+def _n_alike(one: str, other: str) -> int:
+    """Return with how many letters both names begin alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

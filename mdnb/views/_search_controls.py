@@ -48,7 +48,15 @@ class SearchControls:
         self.inside = ipywidgets.VBox([
             self.note, self.ranges, ipywidgets.HBox([self.trials, self.minutes, self.button], layout=line), self.table,
         ])  # fmt: skip
-        self.box = ipywidgets.Accordion([self.inside], titles=("Search",), selected_index=None)
+        # An Accordion's heading cannot be reached with the keyboard.
+        self.unfold = ipywidgets.ToggleButton(
+            description="Search for settings",
+            tooltip="Show or hide the search",
+            layout=ipywidgets.Layout(width="170px"),
+        )
+        self.inside.layout.display = "none"
+        self.box = ipywidgets.VBox([self.unfold, self.inside])
+        self.unfold.observe(self._on_unfold, "value")
         self.button.on_click(self._on_search)
         self.ranges.observe(self._on_ranges, "values")
 
@@ -76,6 +84,10 @@ class SearchControls:
             words = f"A {kind.__name__} has no validation loss to search by: compare a few runs by eye instead."
         self.note.value = f"<div class='mdnb-quiet'>{words}</div>"
         self.button.disabled = not kind.validated
+
+    @shows_errors
+    def _on_unfold(self, change: Any) -> None:
+        self.inside.layout.display = "flex" if change["new"] else "none"
 
     @shows_errors
     def _on_ranges(self, change: Any) -> None:

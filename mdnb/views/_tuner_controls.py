@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from html import escape
-from threading import RLock
-from time import monotonic
 from typing import Any
 
 import ipywidgets
@@ -14,28 +12,25 @@ import ipywidgets
 from mdnb.errors import SpecError
 from mdnb.specs import Setting, Spec
 from mdnb.views._curves import COLOURS
-from mdnb.views._frame import Frame
 from mdnb.views._live import message_html, shows_errors
 from mdnb.views._parts import CheckTable, SettingsForm, field_of
 from mdnb.views._search_controls import SearchControls
 from mdnb.views._tuner_figure import VIEWS, TunerFigure
 from mdnb.views._tuner_static import run_rows
+from mdnb.views._work_frame import WorkFrame
 
 __all__ = ["TunerControls"]
 
-#: Seconds between two updates of what is on the screen.
-_EVERY = 0.2
 _FAMILIES = ("CNN", "RNN", "CNNRNN", "VAE", "GAN")
 _USUAL = ("epochs", "learning_rate", "batch_size", "patience", "seed")
 
 
-class TunerControls(Frame):
+class TunerControls(WorkFrame):
     """The widget of a `Tuner`."""
 
     def __init__(self, tuner: Any) -> None:
         super().__init__(tuner, "Tune a network", "mdnb-tuner")
         self.tuner = tuner
-        self._lock, self._shown, self._filling, self._closed = RLock(), 0.0, False, False
         self._seen: set[int] = set()
         self.family = ipywidgets.Dropdown(
             description="Family", options=self._families(), value=type(tuner.spec).__name__,
@@ -81,10 +76,8 @@ class TunerControls(Frame):
         self.views.observe(self._on_view, "value")
         self.runs.observe(self._on_checked, "checked")
         self.runs.observe(self._on_keep, "selected")
-        tuner._listener = self._on_change
-        self.on_close(self._leave)
         self._fill()
-        self._on_change(True)
+        self.listen()
 
     @staticmethod
     def _button(words: str, help: str, style: str = "") -> Any:
@@ -97,10 +90,6 @@ class TunerControls(Frame):
         if tuner.target is None and tuner.objective is None:
             return ["VAE", "GAN"]
         return [one for one in _FAMILIES if tuner.objective is None or one not in ("VAE", "GAN")]
-
-    def _leave(self) -> None:
-        self._closed = True
-        self.tuner._listener = None
 
     # --- the form --------------------------------------------------------------------------------------------------
 
@@ -181,16 +170,8 @@ class TunerControls(Frame):
 
     # --- what is on the screen -------------------------------------------------------------------------------------
 
-    @shows_errors
-    def _on_change(self, at_once: bool) -> None:
-        """See that the tuner has changed: from any thread, and often."""
-        if self._closed or (not at_once and monotonic() - self._shown < _EVERY):
-            return
-        with self._lock:
-            self._shown = monotonic()
-            self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show how far it is: buttons, form, curves, runs."""
         tuner = self.tuner
         running, paused = tuner.running, tuner.running and tuner.job.paused
         self.start.disabled = running

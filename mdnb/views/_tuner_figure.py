@@ -149,9 +149,12 @@ class TunerFigure:
             go.Bar(x=[shares[name] for name in names], y=[escape(name) for name in names], orientation="h",
                    marker={"color": COLOURS[0]})
         )  # fmt: skip
-        self._axes("share of the variance of the loss", "")
+        self._axes("share of the variance of the loss", "", "category")
 
-    def _axes(self, x: str, y: str) -> None:
+    def _axes(self, x: str, y: str, kind: str = "linear") -> None:
+        # plotly keeps the kind of axis that it found for what was drawn before.
+        if self.widget.layout.yaxis.type != kind:
+            self.widget.layout.yaxis.type, self.widget.layout.yaxis.autorange = kind, True
         for axis, title in ((self.widget.layout.xaxis, x), (self.widget.layout.yaxis, y)):
             if axis.title.text != title:
                 axis.title.text = title

@@ -162,8 +162,8 @@ class Explorer(View):
         number = made.nearest(x, y)
         column, row = divmod(int(made.cells[number]), made.bins)
         (left, right), (low, high) = made.edges[0][column : column + 2], made.edges[1][row : row + 2]
+        self.frame = int(made.frames[number])  # first, so that no other one is shown between
         self.choose_inside([[left, low], [right, low], [right, high], [left, high]])
-        self.frame = int(made.frames[number])
 
     @validate("value")
     def _check_value(self, proposal: Any) -> np.ndarray:

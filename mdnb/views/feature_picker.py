@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from math import prod
 from typing import Any
 
 from traitlets import Any as AnyTrait
 
-from mdnb.errors import DataError, MdnbError
+from mdnb.errors import DataError
 from mdnb.features.base import FEATURIZERS, Features, Featurizer
 from mdnb.features.engine import featurize
 from mdnb.features.identity import settings_of
@@ -18,15 +18,16 @@ from mdnb.features.survey import Offer, Preview, offer, preview
 from mdnb.features.writing import features_code, featurizer_code
 from mdnb.loading import load
 from mdnb.progress import watched
+from mdnb.sources.folders import size_text
 from mdnb.trajectories import Trajectories
 from mdnb.views._job import Job
 from mdnb.views._source import trajectories_lines
-from mdnb.views._view import View
+from mdnb.views._worker import Worker
 
-__all__ = ["FeaturePicker", "size_text"]
+__all__ = ["FeaturePicker"]
 
 
-class FeaturePicker(View):
+class FeaturePicker(Worker):
     """Choose features by clicking; a script or papermill chooses them with the arguments and calls `compute`.
 
     Parameters
@@ -67,12 +68,9 @@ class FeaturePicker(View):
         self.n_jobs, self.cache = n_jobs, cache
         self.settings: dict[str, dict[str, Any]] = {}
         self.chosen: list[str] = []
-        self.error = ""
-        self.job: Job | None = None
         self.done: tuple[int, int] = (0, 0)
         self._offers: dict[str, Offer] = {}
         self._made: dict[str, Featurizer] = {}  # given ready-made, with settings that no form holds
-        self._listener: Callable[[bool], None] | None = None
         for one in [chosen] if isinstance(chosen, str | Featurizer) else chosen:
             self._take(one)
 
@@ -173,17 +171,12 @@ class FeaturePicker(View):
             self.value = made
         return made
 
-    @property
-    def running(self) -> bool:
-        """Whether it computes."""
-        return self.job is not None and self.job.alive
-
     def start(self) -> None:
         """Compute in the background."""
         if self.running:
             raise DataError("it computes already; stop it first, or wait for it")
         self.error, self.done = "", (0, self.trajectories.n_frames)
-        self.job = Job(self._work, "mdnb-featurize", lambda: self._tell(True))
+        self.job = Job(lambda job: self._guarded(self._work, job), "mdnb-featurize", lambda: self._tell(True))
         self.job.start()
         self._tell(True)
 
@@ -199,30 +192,6 @@ class FeaturePicker(View):
                 self.compute()
         except _Stopped:
             self.error = ""
-        except MdnbError as error:
-            self.error = str(error)
-        except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
-            self.error = f"{type(error).__name__}: {error}"
-
-    def stop(self) -> None:
-        """End what computes; nothing is kept of it, unless it is cached."""
-        if self.job is not None:
-            self.job.stop()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing computes any more; return whether that is so."""
-        return self.job is None or self.job.wait(timeout)
-
-    def close(self) -> None:
-        """Stop what computes, and take the live widget away; the value stays."""
-        self.stop()
-        self.wait(10)
-        super().close()
-
-    def _tell(self, at_once: bool) -> None:
-        listener = self._listener
-        if listener is not None:
-            listener(at_once)
 
     # --- what is left of it --------------------------------------------------------------------------------------
 
@@ -273,12 +242,3 @@ class FeaturePicker(View):
 
 class _Stopped(Exception):
     """The user stopped it."""
-
-
-def size_text(n_bytes: float) -> str:
-    """Return a number of bytes as people read it."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.3g} TB"

@@ -15,12 +15,13 @@ from mdnb.errors import DataError
 from mdnb.figures.ensembles import ensemble_figure
 from mdnb.figures.still import still_html, still_png
 from mdnb.generation.asked import asked_range
-from mdnb.generation.distributions import Distribution, Neighbours, beside, distributions
+from mdnb.generation.distributions import Distribution, Neighbours, distributions
 from mdnb.generation.generate import generate
 from mdnb.generation.generated import Generated
 from mdnb.generation.measure import measured
 from mdnb.sources.folders import Folder
 from mdnb.views._live import is_report
+from mdnb.views._side_by_side import SideBySide
 from mdnb.views._source import name_of, trajectories_lines
 from mdnb.views._view import View, call_text
 from mdnb.views.structure_view import StructureView
@@ -318,34 +319,3 @@ class GenerationView(View):
 
     def __repr__(self) -> str:
         return f"GenerationView of the {self.run.family}. {self.describe()}"
-
-
-class SideBySide:
-    """Generated structures, each to the right of the real one that is most like it; read frame by frame.
-
-    Parameters
-    ----------
-    made, real : mdtraj.Trajectory
-    neighbours : Neighbours
-        Of the real ones.
-    """
-
-    def __init__(self, made: Any, real: Any, neighbours: Neighbours) -> None:
-        self.made, self.real, self._neighbours = made, real, neighbours
-        self.n_frames = made.n_frames
-        self.n_atoms = 2 * made.n_atoms
-        self.topology = made.topology.join(made.topology)
-        self._known: dict[int, tuple[int, float]] = {}
-
-    def nearest(self, frame: int) -> tuple[int, float]:
-        """Return the real structure most like a generated one, and how far it is away in nm."""
-        if frame not in self._known:
-            self._known[frame] = self._neighbours.of(self.made[frame])
-        return self._known[frame]
-
-    def frames(self, indices: Any) -> Any:
-        """Return some pairs as an `mdtraj.Trajectory`."""
-        import mdtraj
-
-        pairs = [beside(self.real[self.nearest(int(i))[0]], self.made[int(i)]) for i in indices]
-        return mdtraj.Trajectory(np.concatenate([pair.xyz for pair in pairs]), self.topology)

@@ -15,27 +15,24 @@ from typing import Any
 from traitlets import Any as AnyTrait
 
 from mdnb.datasets import Window
-from mdnb.errors import DataError, MdnbError, SpecError
+from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.runs import Run
-from mdnb.specs import Spec, Training, spec_class
-from mdnb.training.fitting import carry_out
-from mdnb.training.folder import TrainingFolder
+from mdnb.specs import Training, spec_class
 from mdnb.training.loop import Stopped
 from mdnb.training.plan import Plan
 from mdnb.training.prepare import prepare
-from mdnb.training.reference import reference_loss
 from mdnb.tuning import Study, tune
 from mdnb.views._attempts import Attempt, best_of, load_attempts
 from mdnb.views._job import TRAINING, Job
-from mdnb.views._source import features_lines, name_of
-from mdnb.views._view import View, call_text
+from mdnb.views._tuner_code import tuner_code, tuner_parameters
+from mdnb.views._worker import Worker
 
 __all__ = ["Tuner"]
 
 
-class Tuner(View):
+class Tuner(Worker):
     """Train with settings chosen in a form, watch, stop, compare, search; or the same by calls.
 
     Training runs in a thread, so that other cells and the controls stay alive. Of one process only one training
@@ -110,12 +107,9 @@ class Tuner(View):
         self.attempts: list[Attempt] = []
         self.trials: tuple[dict[str, Any], ...] = ()
         self.study: Study | None = None
-        self.job: Job | None = None
         self.searching = False
-        self.error = ""
         self._chosen: Attempt | None = None
         self._lock = RLock()
-        self._listener: Callable[[bool], None] | None = None
         self._out = None if out is None else Path(out)
         if self._out is None:
             self._folder = Path(tempfile.mkdtemp(prefix="mdnb-tuner-"))
@@ -197,11 +191,6 @@ class Tuner(View):
     # --- what the buttons do -------------------------------------------------------------------------------------
 
     @property
-    def running(self) -> bool:
-        """Whether it trains or searches, paused or not."""
-        return self.job is not None and self.job.alive
-
-    @property
     def current(self) -> Attempt | None:
         """The attempt that runs, or the latest."""
         return self.attempts[-1] if self.attempts else None
@@ -255,22 +244,6 @@ class Tuner(View):
         """The latest attempt that was stopped and can go on."""
         return next((one for one in reversed(self.attempts) if one.state == "stopped"), None)
 
-    def stop(self) -> None:
-        """End what runs after its present batch; what was learned is kept."""
-        if self.job is not None:
-            self.job.stop()
-        self._tell(True)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing runs any more, for a script or the next cell; return whether that is so."""
-        return self.job is None or self.job.wait(timeout)
-
-    def close(self) -> None:
-        """Stop what runs, and take the live widget away; the value and the runs stay."""
-        self.stop()
-        self.wait(10)
-        super().close()
-
     # --- the work ------------------------------------------------------------------------------------------------
 
     def _refuse_busy(self) -> None:
@@ -290,16 +263,8 @@ class Tuner(View):
             self.attempts.append(attempt)
         return attempt
 
-    def _guarded(self, work: Callable[..., None], *given: Any) -> None:
-        try:
-            work(*given)
-        except MdnbError as error:
-            self._failed(str(error))
-        except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
-            self._failed(f"{type(error).__name__}: {error}")
-
-    def _failed(self, text: str) -> None:
-        self.error = text
+    def _plan(self, attempt: Attempt) -> Plan:
+        return prepare(self.features, self.target, attempt.spec, attempt.training, self.window, self.objective)
 
     def _train(self, attempt: Attempt, job: Job) -> None:
         self.error = ""
@@ -309,7 +274,7 @@ class Tuner(View):
                 attempt.state = "stopped"
                 return
             try:
-                self._carry_out(attempt, job)
+                attempt.carry_out(self._plan, job, self._tell)
             finally:
                 TRAINING.release()
         except Stopped:
@@ -322,32 +287,6 @@ class Tuner(View):
         finally:
             attempt.clock(False)
             self._choose()
-
-    def _carry_out(self, attempt: Attempt, job: Job) -> None:
-        left = TrainingFolder(attempt.folder)
-        if left.unfinished:
-            plan = Plan.load(left.path)
-        else:
-            plan = prepare(
-                self.features, self.target, attempt.spec, attempt.training, self.window, self.objective
-            )  # fmt: skip
-        attempt.n_train, attempt.reference = len(plan.split.train), reference_loss(plan)
-        attempt.n_seen, attempt.state = 0.0, "running"
-        attempt.clock(True)
-        each = attempt.n_train / max(1, attempt.n_train // plan.training.batch_size)
-
-        def epoch(row: dict[str, float]) -> None:
-            attempt.history = [*(one for one in attempt.history if one["epoch"] < row["epoch"]), row]
-            self._tell(False)
-
-        def stopped() -> bool:
-            attempt.n_seen += each
-            self._tell(False)
-            return job.stopped()
-
-        run = carry_out(plan, attempt.folder, epoch, stopped)
-        attempt.run, attempt.history = run, run.history
-        attempt.state = "stopped" if run.provenance.get("interrupted") else "finished"
 
     def _search(self, job: Job, trials: int, timeout: float | None) -> None:
         self.error, self.searching = "", True
@@ -388,30 +327,11 @@ class Tuner(View):
         if chosen is not None and chosen.run is not self.value:
             self.value = chosen.run
 
-    def _tell(self, at_once: bool) -> None:
-        listener = self._listener
-        if listener is not None:
-            listener(at_once)
-
     # --- what is left of it --------------------------------------------------------------------------------------
 
     def code(self) -> str:
         """Return the Python that trains the run that is kept, or what Start would train."""
-        spec, training = self._asked()
-        target = repr(self.target) if isinstance(self.target, str) else name_of(self.target, "target")
-        positional = ["features", target, spec_text(spec), spec_text(training)]
-        if self.target is None:
-            positional[1] = "None"
-        given: dict[str, Any] = {}
-        if self.window is not None:
-            given["window"] = _Text(spec_text(self.window))
-        if self.objective is not None:
-            own = self.objective
-            given["objective"] = _Text(repr(own) if isinstance(own, str) else spec_text(own))
-        lines = ["import mdnb", "", *features_lines(self.features)]
-        if self.study is not None and self.value is not None and self.value is self.study.run:
-            lines.append(f"# the best of a search of {len(self.study.trials)} finished trials with mdnb.tune")
-        return "\n".join([*lines, call_text("run = mdnb.fit", *positional, **given)])
+        return tuner_code(self, *self._asked())
 
     def _asked(self) -> tuple[ModelSpec, Training]:
         """Return what the run that is kept was asked for, or what the form holds."""
@@ -420,12 +340,7 @@ class Tuner(View):
 
     def parameters(self) -> dict[str, Any]:
         """Return the family, the target and the settings that are not the defaults, with epochs and seed."""
-        spec, training = self._asked()
-        found: dict[str, Any] = {"family": type(spec).__name__}
-        if isinstance(self.target, str):
-            found["target"] = self.target
-        found |= changed(spec)
-        return {**found, "epochs": training.epochs, "seed": training.seed, **changed(training)}
+        return tuner_parameters(self, *self._asked())
 
     def static_html(self) -> str:
         """Return the learning curves, the runs and the settings for a report."""
@@ -448,16 +363,6 @@ class Tuner(View):
         return f"Tuner of a {type(self.spec).__name__}, {len(self.attempts)} runs, {kept}"
 
 
-class _Text:
-    """Code that is its own `repr`."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
 def _begin(family: Any) -> ModelSpec:
     found = spec_class(family, kind="model") if isinstance(family, str) else family
     if isinstance(found, type) and issubclass(found, ModelSpec):
@@ -470,14 +375,3 @@ def _begin(family: Any) -> ModelSpec:
 def replace_spec(spec: Any, settings: Mapping[str, Any]) -> Any:
     """Return a spec with some settings changed; unknown names are refused with the closest known one."""
     return type(spec).from_dict({**spec.to_dict(), **settings})
-
-
-def changed(spec: Spec) -> dict[str, Any]:
-    """Return the settings that are not the defaults."""
-    return {one.name: getattr(spec, one.name) for one in spec.settings() if getattr(spec, one.name) != one.default}
-
-
-def spec_text(spec: Spec) -> str:
-    """Return a spec as it is written: ``mdnb.CNN(channels=8)``."""
-    given = ", ".join(f"{name}={value!r}" for name, value in changed(spec).items())
-    return f"mdnb.{type(spec).__name__}({given})"

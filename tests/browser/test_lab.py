@@ -60,6 +60,25 @@ def shoot(target: Any, name: str) -> None:
     target.screenshot(path=str(SCREENSHOTS / f"{name}.png"))
 
 
+def theme(page: Any, name: str) -> None:
+    page.evaluate(
+        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", f"JupyterLab {name}"
+    )
+    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{'false' if name == 'Dark' else 'true'}'")
+
+
+def both_themes(page: Any, target: Any, name: str) -> None:
+    before = page.viewport_size
+    page.set_viewport_size({"width": 1300, "height": 1700})
+    target.scroll_into_view_if_needed()
+    shoot(target, name)
+    theme(page, "Dark")
+    page.wait_for_selector(".mdnb-dark")
+    shoot(target, f"{name}-dark")
+    theme(page, "Light")
+    page.set_viewport_size(before)
+
+
 def no_trouble(page: Any) -> None:
     text = page.locator(".jp-Notebook").inner_text()
     assert "Error" not in text, text
@@ -79,9 +98,9 @@ def test_pick_an_example_and_look_at_it(notebook: Any) -> None:
     canvas = picker.locator("canvas").first
     canvas.scroll_into_view_if_needed()
     poll("the molecule in the preview", lambda: drawn(pixels(canvas)), page)
-    picker.get_by_role("button", name="Show code").last.click()  # the preview has one of its own
+    picker.get_by_role("button", name="Show code").last.click()
     picker.locator("pre", has_text="mdnb.example('alanine-dipeptide')").last.wait_for()
-    shoot(picker, "picker")
+    both_themes(page, picker, "picker")
     no_trouble(page)
 
 
@@ -91,7 +110,8 @@ def test_the_frame_follows_the_number_and_the_slider(notebook: Any) -> None:
     canvas = view.locator("canvas").first
     canvas.scroll_into_view_if_needed()
     poll("the molecule", lambda: drawn(pixels(canvas)), page)
-    shoot(view, "structure")
+    both_themes(page, view, "structure")
+    canvas.scroll_into_view_if_needed()
     before = pixels(canvas)
     number = view.get_by_label("Frame", exact=True)
     number.fill("40")
@@ -128,7 +148,7 @@ def test_files_are_picked_and_a_wrong_selection_is_explained(page: Any, lab: dic
     atoms = picker.get_by_label("Atoms", exact=True)
     atoms.fill("nam CA")
     picker.locator(".mdnb-error").first.wait_for()
-    shoot(picker, "picker-error")
+    both_themes(page, picker, "picker-error")
     atoms.fill("element != H")
     picker.get_by_text("10 of 22 atoms").wait_for()
     picker.get_by_role("button", name="Open files").click()
@@ -137,5 +157,5 @@ def test_files_are_picked_and_a_wrong_selection_is_explained(page: Any, lab: dic
     canvas = picker.locator("canvas").first
     canvas.scroll_into_view_if_needed()
     poll("the molecule to fill the preview", lambda: drawn(pixels(canvas)), page)
-    shoot(picker, "picker-files")
+    both_themes(page, picker, "picker-files")
     no_trouble(page)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from mdnb.bench.widgets import ACTIONS, click_to_result
+from mdnb.bench.actions import Action, click_to_result
+from mdnb.bench.widgets import ACTIONS
 
 from .conftest import poll
-from .test_lab import ask, command, no_trouble, open_notebook, shoot
+from .test_lab import ask, both_themes, command, no_trouble, open_notebook
 
 TUNER = """import mdnb
 trajectories = mdnb.example('alanine-dipeptide')[:4]
@@ -20,23 +21,6 @@ frames = mdnb.example('alanine-dipeptide').frames(range(100))
 frames.topology.residue(0).name = '<script>"x"\\n\\U0001f41f'
 picker = mdnb.FeaturePicker(frames)
 picker"""
-
-
-def theme(page: Any, name: str) -> None:
-    page.evaluate(
-        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", f"JupyterLab {name}"
-    )
-    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{'false' if name == 'Dark' else 'true'}'")
-
-
-def both_themes(page: Any, target: Any, name: str) -> None:
-    page.set_viewport_size({"width": 1300, "height": 1700})
-    target.scroll_into_view_if_needed()
-    shoot(target, name)
-    theme(page, "Dark")
-    page.wait_for_selector(".mdnb-dark")
-    shoot(target, f"{name}-dark")
-    theme(page, "Light")
 
 
 def nameless(target: Any) -> list[str]:
@@ -78,7 +62,7 @@ def test_train_stop_compare(page: Any, lab: dict[str, Any]) -> None:
     assert ask(page, "print(tuner.running)") == "True"  # the kernel answers
     action = ACTIONS["Tuner: show code or parameters"]
     # The quickest of a few series: what else runs on the machine is not what is measured.
-    series = [median(click_to_result(page, *action, rounds=7)) for _ in range(4)]
+    series = [median(click_to_result(page, action, rounds=7)) for _ in range(4)]
     assert min(series) < 100, series
     tuner.get_by_role("button", name="Show code").click()
     tuner.locator("pre", has_text="mdnb.fit").wait_for()
@@ -87,7 +71,7 @@ def test_train_stop_compare(page: Any, lab: dict[str, Any]) -> None:
     both_themes(page, tuner, "tuner")
     tuner.get_by_role("button", name="Resume").click()
     tuner.get_by_text("run 2: running").wait_for()
-    [took] = click_to_result(page, ".mdnb-tuner .mod-danger", ".mdnb-tuner .mdnb-status", rounds=1, until="stopped")
+    [took] = click_to_result(page, Action(".mdnb-tuner .mod-danger", ".mdnb-tuner .mdnb-status"), 1, "stopped")
     assert took < 1000
     assert ask(page, "print(tuner.running, len(tuner.runs), tuner.value is tuner.runs[1])") == "False 2 True"
     assert tuner.locator(".mdnb-mark").count() >= 2  # the settings in which run 1 differs from what is kept
@@ -127,4 +111,48 @@ def test_pick_features_and_compute(page: Any, lab: dict[str, Any]) -> None:
     picker.get_by_text("computed: picker.value holds 100 frames x 4 columns").wait_for()
     assert ask(page, "print(picker.value.names[0], picker.value.values.shape)").endswith("(100, 4)")
     assert nameless(picker) == []
+    no_trouble(page)
+
+
+SEARCH = """import mdnb
+features = mdnb.featurize(mdnb.example('alanine-dipeptide')[:4], 'torsions')
+tuner = mdnb.Tuner(features, 'basin', mdnb.CNN(channels=8), training=mdnb.Training(epochs=1, seed=0),
+                   search={'channels': (4, 8), 'layers': (1, 1), 'hidden': (8, 16)})
+tuner"""
+
+
+def test_a_search_is_begun_stopped_and_continued(page: Any, lab: dict[str, Any]) -> None:
+    open_notebook(page, lab, "search.ipynb", [SEARCH])
+    command(page, "notebook:run-all-cells")
+    tuner = page.locator(".mdnb-tuner").last
+    tuner.get_by_role("button", name="Search for settings").press("Enter")  # unfolds it
+    trials = tuner.get_by_label("Trials in all", exact=True)
+    trials.fill("1000")
+    trials.press("Tab")
+    press = tuner.locator(".jupyter-button:text-is('Search')")
+    press.click()
+    rows = tuner.locator("tr", has_text="finished").or_(tuner.locator("tr", has_text="pruned"))
+    poll("two trials in the table", lambda: rows.count() >= 2, page)
+    [took] = click_to_result(page, Action(".mdnb-tuner .mod-danger", ".mdnb-tuner .mdnb-status"), 1, "run 1:")
+    assert took < 1000
+    poll("the search to end", press.is_enabled, page)
+    counted = "sum(one['state'] in ('finished', 'pruned') for one in tuner.trials)"
+    done = int(ask(page, f"print({counted} if not tuner.running else -1)"))
+    assert 2 <= done < 1000
+    assert ask(page, "print(tuner.value is tuner.study.run, len(tuner.runs))") == "True 1"
+    trials.fill(str(done + 2))
+    trials.press("Tab")
+    press.click()
+    poll("two more", lambda: ask(page, f"tuner.wait(); print({counted})") == str(done + 2), page)
+    for view in ("Trials", "Parallel coordinates", "Importances"):
+        tuner.get_by_label("Show", exact=True).select_option(view)
+        drawn_by = {
+            "Trials": ".scatterlayer .point",
+            "Parallel coordinates": ".parcoords",
+            "Importances": ".bars .point",
+        }
+        poll(view, lambda s=drawn_by[view]: tuner.locator(f".js-plotly-plot {s}").count() > 0, page)
+    names = tuner.locator(".js-plotly-plot .ytick")
+    poll("the names of the settings", lambda: "dropout" in " ".join(names.all_text_contents()), page)
+    both_themes(page, tuner, "search")
     no_trouble(page)

@@ -1,0 +1,120 @@
+"""What a user does to the widgets, and how long its result takes to appear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Action", "click_to_result"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that is done, and where its result is seen.
+
+    Attributes
+    ----------
+    what : str
+        CSS selector of what is acted on; the last element that it finds.
+    where : str
+        CSS selector of what shows the result; any change of its text, or of the value of an input.
+    how : {"click", "slide", "arrow", "point"}
+        Click a control; move a native slider; press the right arrow key on a control; click with the mouse on places
+        of a plot, which all are tried in turn.
+    places : sequence of (across, down)
+        For "point": shares of the width and height of `what`. Without, the largest elements that `what` finds.
+    ready : str
+        CSS selector of what has to be there again before the next round.
+    cell : int
+        Number of the notebook's cell that shows it, which is scrolled to.
+    """
+
+    what: str
+    where: str
+    how: str = "click"
+    places: Sequence[tuple[float, float]] = ()
+    ready: str = ""
+    cell: int | None = None
+
+
+#: Waits for the action, then for the first change of what the kernel answers with.
+_WATCH = """([where, event, until]) => {
+  const find = () => { const all = document.querySelectorAll(where); return all[all.length - 1]; };
+  const text = () => { const one = find(); return one && (one.tagName === "INPUT" ? one.value : one.textContent); };
+  const before = text();
+  let begin = NaN;
+  document.addEventListener(event, () => { begin = performance.now(); }, { capture: true, once: true });
+  window.mdnbTook = new Promise((done) => {
+    const armed = performance.now();
+    const channel = new MessageChannel();
+    const look = () => {
+      if (begin && (until ? (text() || "").includes(until) : text() !== before)) done(performance.now() - begin);
+      else if (performance.now() - armed > 10000) done(NaN);
+      else channel.port2.postMessage(0);
+    };
+    channel.port1.onmessage = look;
+    look();
+  });
+}"""
+#: JupyterLab takes away from the page what is scrolled out of sight.
+_SCROLL = "(cell) => window.jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start')"
+_CLICK = "(what) => { const all = document.querySelectorAll(what); all[all.length - 1].click(); }"
+_SLIDE = """(what) => {
+  const all = document.querySelectorAll(what), target = all[all.length - 1];
+  const now = Number(target.value), last = Number(target.max);
+  target.focus();
+  target.value = now >= last ? Number(target.min) : now + 7;
+  target.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+_EVENTS = {"click": "click", "slide": "input", "arrow": "keydown", "point": "mousedown"}
+
+
+def click_to_result(page: Any, action: Action, rounds: int = 15, until: str = "") -> list[float]:
+    """Return the milliseconds from an action to the change of a text, each round; NaN where none came in 10 s.
+
+    Parameters
+    ----------
+    page : playwright page
+    action : Action
+    rounds : int
+    until : str
+        What the text has to hold; any change of it is enough where this is empty.
+    """
+    times = []
+    if action.cell is not None:
+        page.evaluate(_SCROLL, action.cell)
+        page.locator(action.where).last.wait_for(state="attached")
+    for number in range(rounds):
+        if action.ready:
+            page.locator(action.ready).last.wait_for()
+        place = _place(page, action, number) if action.how == "point" else (0.0, 0.0)
+        if action.how == "point":
+            # plotly knows what is clicked on from the move before it.
+            page.mouse.move(place[0] - 3, place[1])
+            page.mouse.move(*place, steps=3)
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        elif action.how == "arrow":
+            page.locator(action.what).last.focus()
+        page.evaluate(_WATCH, [action.where, _EVENTS[action.how], until])
+        if action.how == "point":
+            page.mouse.click(*place)
+        elif action.how == "arrow":
+            page.keyboard.press("ArrowRight")
+        else:
+            page.evaluate(_CLICK if action.how == "click" else _SLIDE, action.what)
+        times.append(float(page.evaluate("() => window.mdnbTook")))
+    return times
+
+
+def _place(page: Any, action: Action, number: int) -> tuple[float, float]:
+    """Return where the mouse clicks in this round, in pixels of the page."""
+    found = page.locator(action.what)
+    if action.places:
+        across, down = action.places[number % len(action.places)]
+        found.last.scroll_into_view_if_needed()
+        box = found.last.bounding_box()
+        return box["x"] + across * box["width"], box["y"] + down * box["height"]
+    boxes = sorted((one.bounding_box() for one in found.all()), key=lambda box: -box["width"] * box["height"])
+    box = boxes[number % 2]
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -57,9 +57,13 @@ class Head(nn.Module, ABC):
         parts = [(float(self.losses(encoder, batch)["loss"]), len(batch.x)) for batch in batches]
         return sum(loss * n for loss, n in parts) / sum(n for _, n in parts)
 
-    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> None:
-        """See the samples once more after the last epoch."""
-        return None
+    def begin(self, train: Iterable[Batch]) -> bool:
+        """See the training samples before the first epoch; return whether the start itself may be the best there is."""
+        return False
+
+    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+        """See the samples once more after the last epoch; return what a reader of the results has to know."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,10 @@ class Model(nn.Module, ABC):
         parts = [(float(self.losses(batch, group)["loss"]), len(batch.x)) for batch in batches]
         return sum(loss * n for loss, n in parts) / sum(n for _, n in parts)
 
+    def begin(self, train: Iterable[Batch]) -> bool:
+        """See the training samples before the first epoch; return whether the start itself may be the best there is."""
+        return False
+
     def monitor(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Return further columns of the history, from the validation samples after each epoch."""
         return {}
@@ -239,8 +247,11 @@ class Predictor(Model):
         """Return the loss of all validation batches together."""
         return self.head.validate(self.encoder, batches)
 
+    def begin(self, train: Iterable[Batch]) -> bool:
+        """Let the head see the training samples before the first epoch."""
+        return self.head.begin(train)
+
     @torch.no_grad()
     def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Let the head see the samples once more."""
-        self.head.finish(self.encoder, train, validation)
-        return []
+        return self.head.finish(self.encoder, train, validation)

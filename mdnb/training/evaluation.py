@@ -38,7 +38,7 @@ def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     head = model.head
     if isinstance(head, SlowModesHead):
         now = torch.cat([head(model.encoder(b.x), b.x) for b in test])
-        later = torch.cat([head.later_modes(model.encoder(b.later)) for b in test])
+        later = torch.cat([head.later_modes(model.encoder(b.later), b.later) for b in test if b.later is not None])
         return vamp_scores(now.cpu().numpy(), later.cpu().numpy(), head.singular_values.cpu().numpy(), where)
     if isinstance(head, TimeLaggedHead):
         lagged = [(head.reconstruct(model.encoder, b.x) - b.later.flatten(1)).square().mean(1) for b in test]  # type: ignore[union-attr]

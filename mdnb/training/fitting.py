@@ -21,7 +21,7 @@ from mdnb.specs import Training
 from mdnb.training.batches import Batches
 from mdnb.training.evaluation import evaluate
 from mdnb.training.folder import TrainingFolder
-from mdnb.training.loop import Callback, NotFiniteError, train
+from mdnb.training.loop import Callback, NotFiniteError, train, validate
 from mdnb.training.plan import Plan
 from mdnb.training.prepare import prepare
 from mdnb.training.state import State, copy_weights
@@ -155,8 +155,11 @@ def _train(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         plan, model, batches = _build(plan, together, device)
         with torch_threads(plan.training.threads):
+            start_counts = model.begin(batches.part("train"))
             torch.manual_seed(plan.training.seed + together.rank)
             state = State.begin(model, plan.training)
+            if start_counts:
+                state.best_loss = validate(plan, state, batches)["validation_loss"]
             if folder is not None:
                 folder.enter(plan, state, together)
             run = plan.run(model)

@@ -29,7 +29,7 @@ __all__ = ["evaluate"]
 def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     """Return the scores of the test part; none for a GAN, whose samples are judged by `mdnb.generate`."""
     where, whole = plan.samples.unit[plan.split.test], plan.samples.whole
-    test = list(batches.part("test"))
+    test = batches.part("test")
     if isinstance(model, VAEModel):
         errors = [(model.reconstruct(b.x, b.y) - b.x[:, 0]).flatten(1).square().mean(1) for b in test]
         return error_scores("reconstruction error", torch.cat(errors).cpu().numpy(), where)

@@ -163,7 +163,7 @@ def _train(
             if folder is not None:
                 folder.enter(plan, state, together)
             run = plan.run(model)
-            save = None if folder is None else _Saver(run, state, folder, plan.key(), together)
+            save = None if folder is None else _Saver(run, state, folder, plan.key, together)
             diverged = None
             try:
                 complete = train(plan, state, batches, together, save, callback, stop)

@@ -114,8 +114,6 @@ class SlowModesHead(Head):
 
     def _keep_linear(self, encoder: nn.Module, train: list[Batch], validation: list[Batch]) -> list[str]:
         """Go back to the linear start where the validation part does not show beyond chance that more is worth it."""
-        if self.skip is None:
-            return []
         learned = copy.deepcopy(self.state_dict())
         ours = self._validated(encoder, validation)
         self.begin(train)
@@ -156,8 +154,10 @@ class SlowModesHead(Head):
     @torch.no_grad()
     def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Find the singular functions."""
-        train = list(train)
-        notes = self._keep_linear(encoder, train, list(validation))
+        notes: list[str] = []
+        if self.skip is not None:
+            train = list(train)
+            notes = self._keep_linear(encoder, train, list(validation))
         x, y = self._pairs(encoder, train)
         x_mean, y_mean, c00, c0t, ctt = _covariances(x, y, self.reversible)
         left, right = torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt)

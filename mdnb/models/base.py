@@ -58,10 +58,6 @@ class Head(nn.Module, ABC):
     def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return ``{"loss": ..., and its parts}``."""
 
-    def begin(self, train: Iterable[Batch]) -> None:
-        """See the training samples once before the first epoch."""
-        return None
-
     def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
         """Return the loss of all batches together."""
         parts = [(float(self.losses(encoder, batch)["loss"]), len(batch.x)) for batch in batches]
@@ -196,10 +192,6 @@ class Model(nn.Module, ABC):
         """Return the parameters of one group."""
         return list(self.parameters())
 
-    def begin(self, train: Iterable[Batch]) -> None:
-        """See the training samples once before the first epoch."""
-        return None
-
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the loss of all validation batches together."""
         group = next(iter(self.groups))
@@ -249,14 +241,11 @@ class Predictor(Model):
         """Return the loss of a batch."""
         return self.head.losses(self.encoder, batch)
 
-    def begin(self, train: Iterable[Batch]) -> None:
-        """Let the head see the training samples."""
-        self.head.begin(train)
-
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the loss of all validation batches together."""
         return self.head.validate(self.encoder, batches)
 
+    @torch.no_grad()
     def begin(self, train: Part) -> bool:
         """Let the head see the training samples before the first epoch."""
         return self.head.begin(train)

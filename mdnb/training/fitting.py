@@ -153,9 +153,8 @@ def _train(
 ) -> Run:
     device = _device(plan.training, together)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        plan, model, batches = _build(plan, together, device)
+        plan, model, batches, start_counts = _build(plan, together, device)
         with torch_threads(plan.training.threads):
-            start_counts = model.begin(batches.part("train"))
             torch.manual_seed(plan.training.seed + together.rank)
             state = State.begin(model, plan.training)
             if start_counts:
@@ -245,21 +244,21 @@ class _Saver:
             model.load_state_dict(current)
 
 
-def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches]:
-    """Return the plan with its device and number of threads, the untrained model and the batches."""
+def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches, bool]:
+    """Return the plan with its device and threads, the untrained model, the batches, and whether its start counts."""
     # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
     plan = replace(plan, training=replace(plan.training, device=device.type))
     batches = Batches(plan, device)
     torch.manual_seed(plan.training.seed)
     model = plan.spec.build(plan.task).to(device)
-    model.begin(batches.part("train"))
+    start_counts = model.begin(batches.part("train"))
     if plan.training.threads == 0:
         n_threads = 1
         if together.size == 1 and device.type == "cpu":
             kind = f"{plan.spec}, {plan.task}, batches of {plan.training.batch_size}"
             n_threads = choose_threads(kind, _trial(plan, model, batches))
         plan = replace(plan, training=replace(plan.training, threads=n_threads))
-    return plan, model, batches
+    return plan, model, batches, start_counts
 
 
 def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:

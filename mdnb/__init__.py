@@ -37,6 +37,7 @@ _PUBLIC = {
     "Propagate": "mdnb.models.objectives",
     "Run": "mdnb.runs",
     "baselines": "mdnb.baseline",
+    "compare": "mdnb.baseline.paired",
     "linear_modes": "mdnb.baseline",
     "timescales": "mdnb.kinetics",
     "chapman_kolmogorov": "mdnb.kinetics",
@@ -83,6 +84,7 @@ __all__ = ["__version__", *sorted(_PUBLIC), *sorted(_MODULES)]
 if TYPE_CHECKING:
     from mdnb.baseline import baselines as baselines
     from mdnb.baseline import linear_modes as linear_modes
+    from mdnb.baseline.paired import compare as compare
     from mdnb.datasets import Window as Window
     from mdnb.explanation.explain import explain as explain
     from mdnb.explanation.explain import faithfulness as faithfulness

@@ -98,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     slow.add_argument("--epochs", type=int, default=30, metavar="N", help="passes over the pairs (default: 30)")
     slow.add_argument("--cnn", action="store_true", help="the default CNN too, which takes longer")
     slow.set_defaults(run=_bench_slow)
+    reconstruct = kinds.add_parser("reconstruct", help="a VAE of two dimensions beside as many principal components")
+    reconstruct.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds of the VAE (default: 3)")
+    reconstruct.add_argument("--epochs", type=int, default=10, metavar="N", help="passes over the frames (default: 10)")
+    reconstruct.set_defaults(run=_bench_reconstruct)
     explain = kinds.add_parser(
         "explain", help="explanations beside shap's, exact values and known causes; some minutes"
     )
@@ -217,6 +221,13 @@ def _bench_slow(options: argparse.Namespace) -> int:
 
     systems = [one.strip() for one in options.systems.split(",")]
     print(bench_slow(systems, options.seeds, options.epochs, options.cnn))
+    return 0
+
+
+def _bench_reconstruct(options: argparse.Namespace) -> int:
+    from mdnb.bench.reconstruction import bench_reconstruct
+
+    print(bench_reconstruct(seeds=options.seeds, epochs=options.epochs))
     return 0
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["sha256_of", "write_tensors", "write_whole"]
+__all__ = ["NO_LOCKS", "locked", "sha256_of", "write_tensors", "write_whole"]
+
+#: Numbers of the errors by which a file system says that it has no locks.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -49,6 +55,39 @@ def write_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
         library.save_file(dict(tensors), path)
     except SafetensorError as error:
         raise OSError(str(error)) from error
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a file, which is made with its folder; the system frees it when the process dies.
+
+    Parameters
+    ----------
+    path : path
+    wait : bool
+        For another thread or process that holds it.
+
+    Raises
+    ------
+    BlockingIOError
+        When another one holds it and this is not to wait.
+    OSError
+        When the file cannot be made, or the file system has no locks: then `errno` is one of `NO_LOCKS`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except PermissionError as error:
+                raise BlockingIOError(errno.EAGAIN, "another process holds the lock", str(path)) from error
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def sha256_of(path: Path) -> str:

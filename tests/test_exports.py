@@ -366,3 +366,12 @@ def test_refusals(tmp_path, monkeypatch):
     ):
         mdnb.export(run, tmp_path / "cv.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_slow_modes_that_begin_at_tica(tmp_path):
+    """Their linear part goes into the export too."""
+    objective = mdnb.SlowModes(lag_time=20.0, modes=2, linear=True)
+    training = mdnb.Training(epochs=1, threads=1, batch_size=400)
+    run = mdnb.fit(data("torsions"), spec=mdnb.MLP(hidden=8), training=training, objective=objective)
+    path = mdnb.export(run, tmp_path / "cv.pt", inputs="positions")
+    assert np.allclose(by_plumed(path, positions(run)), run.outputs(data("torsions"), FRAMES), atol=1e-5)

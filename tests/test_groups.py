@@ -1,12 +1,13 @@
 """What makes a step quick changes nothing: one vector of parameters, the slow modes' gradient in closed form."""
 
+import numpy as np
 import pytest
 import torch
 from learning_fixtures import families, family_features, family_spec
 from torch import nn
 
 import mdnb
-from mdnb.models.objectives.slow_modes import _covariances, _vamp2, _whitened
+from mdnb.models.objectives.slow_modes import _covariances, _score_and_slope, _vamp2, _whitened
 from mdnb.training.groups import Group
 from mdnb.training.prepare import prepare
 from mdnb.training.state import Average, copy_weights
@@ -92,3 +93,38 @@ def test_the_gradient_of_the_score_is_that_of_its_steps(reversible, nearly_singu
     assert ours.item() == pytest.approx(score.item(), rel=1e-6)
     for one, other in zip(torch.autograd.grad(ours, (x, y)), torch.autograd.grad(score, (x, y)), strict=True):
         assert torch.allclose(one, other, rtol=0, atol=1e-4 * float(other.abs().max()))
+
+
+def test_the_step_of_one_vector_is_bit_for_bit_the_optimizer_s():
+    """After the first step the optimizer's own `step` is not called; the same goes on in both."""
+    torch.manual_seed(0)
+    nets = [nn.Linear(5, 3) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    training = mdnb.Training(weight_decay=0.1)
+    quick, plain = (Group(list(net.parameters()), training, (0.9, 0.999), alone) for net, alone in zip(
+        nets, (True, False), strict=True))  # fmt: skip
+    called = []
+    plain_step = quick.optimizer.step
+    quick.optimizer.step = lambda: (called.append(1), plain_step())
+    for number in range(4):
+        x = torch.randn(7, 5)
+        for net, group in zip(nets, (quick, plain), strict=True):
+            group.backward(net(x).square().mean())
+        quick.step(1e-2 / (number + 1))
+        (gradient,) = plain.gradients
+        gradient.mul_((5.0 / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
+        plain.optimizer.param_groups[0]["lr"] = 1e-2 / (number + 1)
+        plain.optimizer.step()
+        assert torch.equal(nets[0].weight, nets[1].weight)
+    assert called == [1]
+    ours, theirs = (group.optimizer.state_dict()["state"][0] for group in (quick, plain))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
+
+
+def test_the_slow_modes_score_is_the_same_by_numpy_and_by_torch():
+    """A GPU takes torch's, a processor numpy's."""
+    x = torch.randn(200, 6, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    covariance = (x + x.roll(1, 1)).T @ (x + x.roll(1, 1)) / 199
+    ours, theirs = _score_and_slope(covariance.numpy(), 3, np), _score_and_slope(covariance, 3, torch)
+    assert ours[0] == pytest.approx(float(theirs[0]), abs=1e-12)
+    assert np.allclose(ours[1], theirs[1].numpy(), atol=1e-12)

@@ -19,6 +19,7 @@ FAST = {
     "03_predict_spatial": {"channels": 8, "epochs": 2},
     "03_predict_leaks": {"epochs": 2},
     "03_predict_temporal": {"epochs": 1, "length": 4},
+    "03_predict_memory": {"epochs": 1, "length": 4, "folds": 2},
     "04_dynamics_future_state": {"length": 4, "hidden": 16, "epochs": 1},
     "04_dynamics_slow_modes": {"lag_times": "2,4", "hidden": 16, "epochs": 2},
     "05_tune": {"trials": 2, "epochs": 1},

@@ -1,5 +1,6 @@
 """Nothing is lost: killed, interrupted or out of room, a training goes on to the weights it would have had."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from learning_fixtures import FAST, families, family_features, family_spec, feat
 
 import mdnb
 from mdnb.errors import DataError, TrainingError
+from mdnb.training.folder import TrainingFolder
 
 FAMILIES = families()
 
@@ -236,3 +238,21 @@ def test_killed_by_the_system_at_any_moment_it_goes_on(tmp_path):
     run = mdnb.resume(tmp_path / "run")
     assert len(run.history) == 12
     assert same_weights(run, whole)
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, caplog):
+    """Nothing keeps two trainings apart there; other failures are errors."""
+    failure = OSError(errno.ENOLCK, "no locks available")
+
+    def refuse(*_):
+        raise failure
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with TrainingFolder(tmp_path / "run").locked():
+        assert "file system without locks: train there by one process at a time" in caplog.text
+    failure = OSError(errno.EIO, "input/output error")
+    with (
+        pytest.raises(TrainingError, match="the training cannot be written to"),
+        TrainingFolder(tmp_path / "run").locked(),
+    ):
+        pass

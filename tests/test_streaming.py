@@ -12,6 +12,7 @@ import torch
 from learning_fixtures import FAST, family_spec, features, fit_family, same_weights
 
 import mdnb
+from mdnb.errors import SpecError
 from mdnb.models.base import Objective
 from mdnb.training.batches import Batches, _memory_limit
 from mdnb.training.prepare import prepare
@@ -154,3 +155,25 @@ def test_a_table_larger_than_the_memory(tmp_path, gigabytes, fits):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == ("2 epochs" if fits else "no memory")
+
+
+@pytest.mark.parametrize("asked", ["4GB", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, asked):
+    monkeypatch.setenv("MDNB_MEMORY", asked)
+    with pytest.raises(SpecError, match=rf"MDNB_MEMORY = '{asked}': expected a number of GB, such as 4 or 0.5"):
+        _memory_limit()
+
+
+def test_a_spread_of_a_part_is_every_so_many_of_its_samples_and_reads_no_more(stored, monkeypatch):
+    batches, _ = both("CNN", stored)
+    part = batches.part("validation")
+    whole = torch.cat([batch.x for batch in part])
+    assert len(part) == len(whole)
+    assert torch.equal(torch.cat([batch.x for batch in part]), whole)  # a second time
+    read = []
+    gather = batches._frames_of
+    monkeypatch.setattr(batches, "_frames_of", lambda numbers: (read.append(numbers.numel()), gather(numbers))[1])
+    some = part.spread(7)
+    assert torch.equal(some.x, whole[torch.linspace(0, len(whole) - 1, 7).round().long()])
+    assert read == [7]
+    assert torch.equal(part.spread(10**6).x, whole)

@@ -1,6 +1,7 @@
-"""What a network has to beat: the simplest models of each objective, on the same samples."""
+"""What a network has to beat: the simplest models of each objective, and other networks, on the same samples."""
 
-from mdnb.baseline.compare import baselines
 from mdnb.baseline.dynamics import linear_modes
+from mdnb.baseline.paired import compare
+from mdnb.baseline.simplest import baselines
 
-__all__ = ["baselines", "linear_modes"]
+__all__ = ["baselines", "compare", "linear_modes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.frames)
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether each group has one label: then the groups, and not their frames, are what is independent."""
         if self.labels is None:
@@ -74,7 +75,7 @@ class Samples:
         first = np.unique(self.group, return_index=True, return_inverse=True)
         return bool((self.labels == self.labels[first[1]][first[2]]).all())
 
-    @property
+    @cached_property
     def unit(self) -> np.ndarray:
         """What is independent of each other, (n_samples,) int array: groups of one label, or trajectories."""
         return self.group if self.whole else self.trajectory

@@ -14,9 +14,8 @@ import logging
 import math
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 from mdnb.errors import DataError
 from mdnb.features.identity import key_of
 from mdnb.features.passes import in_order
+from mdnb.files import locked
 from mdnb.machine import user_cache
 
 __all__ = ["FeatureStore", "cache_folder"]
@@ -79,23 +79,11 @@ class FeatureStore:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other threads and processes from writing this store; the system frees it when a process dies."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = self.path.with_name(self.path.name + ".lock").open("ab")
-        except OSError as error:
-            raise self._unusable(error) from error
-        with lock:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
-            else:
-                import fcntl
-
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-                except OSError as error:
-                    raise self._unusable(error) from error
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self.path.with_name(self.path.name + ".lock")))
+            except OSError as error:
+                raise self._unusable(error) from error
             yield
 
     def open(self, n_jobs: int = 1) -> tuple[list[np.ndarray], np.ndarray] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mdnb.errors import SpecError
 from mdnb.specs import Spec
 
-__all__ = ["Batch", "Head", "Model", "ModelSpec", "Objective", "Predictor", "Task"]
+__all__ = ["Batch", "Head", "Model", "ModelSpec", "Objective", "Part", "Predictor", "Task"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,16 @@ class Batch:
     later: Tensor | None = None
 
 
+class Part(Protocol):
+    """The samples of one part of a split: read in order as often as wanted, or only some of them."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def spread(self, n: int) -> Batch:
+        """Return up to n of the samples, evenly spaced over all of them, without reading the others."""
+        ...
+
+
 class Head(nn.Module, ABC):
     """What an objective puts behind a family's encoder, and its loss."""
 
@@ -48,18 +58,18 @@ class Head(nn.Module, ABC):
     def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return ``{"loss": ..., and its parts}``."""
 
-    def begin(self, train: Iterable[Batch]) -> None:
-        """See the training samples once before the first epoch."""
-        return None
-
     def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
         """Return the loss of all batches together."""
         parts = [(float(self.losses(encoder, batch)["loss"]), len(batch.x)) for batch in batches]
         return sum(loss * n for loss, n in parts) / sum(n for _, n in parts)
 
-    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> None:
-        """See the samples once more after the last epoch."""
-        return None
+    def begin(self, train: Iterable[Batch]) -> bool:
+        """See the training samples before the first epoch; return whether the start itself may be the best there is."""
+        return False
+
+    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+        """See the samples once more after the last epoch; return what a reader of the results has to know."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -182,21 +192,21 @@ class Model(nn.Module, ABC):
         """Return the parameters of one group."""
         return list(self.parameters())
 
-    def begin(self, train: Iterable[Batch]) -> None:
-        """See the training samples once before the first epoch."""
-        return None
-
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the loss of all validation batches together."""
         group = next(iter(self.groups))
         parts = [(float(self.losses(batch, group)["loss"]), len(batch.x)) for batch in batches]
         return sum(loss * n for loss, n in parts) / sum(n for _, n in parts)
 
-    def monitor(self, batches: Iterable[Batch]) -> dict[str, float]:
+    def begin(self, train: Part) -> bool:
+        """See the training samples before the first epoch; return whether the start itself may be the best there is."""
+        return False
+
+    def monitor(self, batches: Part) -> dict[str, float]:
         """Return further columns of the history, from the validation samples after each epoch."""
         return {}
 
-    def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+    def finish(self, train: Part, validation: Part) -> list[str]:
         """See the samples once more after the last epoch; return what a reader of the results has to know."""
         return []
 
@@ -231,16 +241,16 @@ class Predictor(Model):
         """Return the loss of a batch."""
         return self.head.losses(self.encoder, batch)
 
-    def begin(self, train: Iterable[Batch]) -> None:
-        """Let the head see the training samples."""
-        self.head.begin(train)
-
     def validate(self, batches: Iterable[Batch]) -> float:
         """Return the loss of all validation batches together."""
         return self.head.validate(self.encoder, batches)
 
     @torch.no_grad()
-    def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+    def begin(self, train: Part) -> bool:
+        """Let the head see the training samples before the first epoch."""
+        return self.head.begin(train)
+
+    @torch.no_grad()
+    def finish(self, train: Part, validation: Part) -> list[str]:
         """Let the head see the samples once more."""
-        self.head.finish(self.encoder, train, validation)
-        return []
+        return self.head.finish(self.encoder, train, validation)

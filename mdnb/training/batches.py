@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from mdnb.datasets.scaling import row_blocks
+from mdnb.errors import SpecError
 from mdnb.machine import memory_bytes
 from mdnb.models.base import Batch
 from mdnb.training.plan import Plan
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "PlanPart"]
 
 #: Numbers that are gathered at once: several small batches together, for less to do at each.
 _GATHERED = 2**20
@@ -32,8 +33,15 @@ def _memory_limit() -> float:
 
     A quarter of what this machine has, or this process may have; or ``MDNB_MEMORY``, in GB.
     """
-    if os.environ.get("MDNB_MEMORY"):
-        return float(os.environ["MDNB_MEMORY"]) * 1e9
+    asked = os.environ.get("MDNB_MEMORY")
+    if asked:
+        try:
+            limit = float(asked)
+        except ValueError:
+            limit = math.nan
+        if not limit >= 0:
+            raise SpecError(f"MDNB_MEMORY = {asked!r}: expected a number of GB, such as 4 or 0.5, without a unit")
+        return limit * 1e9
     memory = memory_bytes()
     limits = [memory if math.isfinite(memory) else 16e9]
     group = Path("/sys/fs/cgroup/memory.max")  # of a container, or of a job on a cluster
@@ -97,10 +105,10 @@ class Batches:
         found = chain.from_iterable(map(self._gathered, self._blocks(rows)))
         return (Batch(x, y, done, later) for (x, y, later), done in zip(found, progress, strict=False))
 
-    def part(self, name: str, size: int = 4096) -> Iterator[Batch]:
-        """Yield the samples of a part of the split in order."""
-        rows = torch.from_numpy(getattr(self._plan.split, name)).split(min(size, max(16, _LOOKED_AT // self._size)))
-        return self.batches(rows, repeat(1.0))
+    def part(self, name: str, size: int = 4096) -> PlanPart:
+        """Return the samples of a part of the split, to go through in order as often as wanted."""
+        rows = torch.from_numpy(getattr(self._plan.split, name))
+        return PlanPart(self, rows, min(size, max(16, _LOOKED_AT // self._size)))
 
     def _blocks(self, rows: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
         """Yield as many batches together as are read at once."""
@@ -128,6 +136,34 @@ class Batches:
         unique, places = np.unique(numbers.numpy(), return_inverse=True)
         values = torch.from_numpy(self._plan.scaler.transform(np.asarray(self._plan.values[unique], np.float32)))
         return values[torch.from_numpy(places.reshape(numbers.shape))].to(self._device)
+
+
+class PlanPart:
+    """The samples of one part of a split in order, read anew each time: it holds none of them.
+
+    Parameters
+    ----------
+    batches : Batches
+    rows : (n_samples,) Tensor
+    size : int
+        Samples in a batch.
+    """
+
+    def __init__(self, batches: Batches, rows: Tensor, size: int) -> None:
+        self._batches, self._rows, self._size = batches, rows, size
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._batches.batches(self._rows.split(self._size), repeat(1.0))
+
+    def spread(self, n: int) -> Batch:
+        """Return up to n of the samples, evenly spaced over all of them, without reading the others."""
+        chosen = torch.linspace(0, len(self._rows) - 1, min(n, len(self._rows))).round().long()
+        (batch,) = self._batches.batches([self._rows[chosen]], [1.0])
+        return batch
 
 
 def _index(numbers: np.ndarray) -> Tensor:

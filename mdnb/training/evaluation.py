@@ -29,7 +29,7 @@ __all__ = ["evaluate"]
 def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     """Return the scores of the test part; none for a GAN, whose samples are judged by `mdnb.generate`."""
     where, whole = plan.samples.unit[plan.split.test], plan.samples.whole
-    test = list(batches.part("test"))
+    test = batches.part("test")
     if isinstance(model, VAEModel):
         errors = [(model.reconstruct(b.x, b.y) - b.x[:, 0]).flatten(1).square().mean(1) for b in test]
         return error_scores("reconstruction error", torch.cat(errors).cpu().numpy(), where)
@@ -38,7 +38,7 @@ def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     head = model.head
     if isinstance(head, SlowModesHead):
         now = torch.cat([head(model.encoder(b.x), b.x) for b in test])
-        later = torch.cat([head.later_modes(model.encoder(b.later)) for b in test])
+        later = torch.cat([head.later_modes(model.encoder(b.later), b.later) for b in test if b.later is not None])
         return vamp_scores(now.cpu().numpy(), later.cpu().numpy(), head.singular_values.cpu().numpy(), where)
     if isinstance(head, TimeLaggedHead):
         lagged = [(head.reconstruct(model.encoder, b.x) - b.later.flatten(1)).square().mean(1) for b in test]  # type: ignore[union-attr]

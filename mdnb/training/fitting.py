@@ -21,7 +21,7 @@ from mdnb.specs import Training
 from mdnb.training.batches import Batches
 from mdnb.training.evaluation import evaluate
 from mdnb.training.folder import TrainingFolder
-from mdnb.training.loop import Callback, NotFiniteError, train
+from mdnb.training.loop import Callback, NotFiniteError, train, validate
 from mdnb.training.plan import Plan
 from mdnb.training.prepare import prepare
 from mdnb.training.state import State, copy_weights
@@ -153,14 +153,16 @@ def _train(
 ) -> Run:
     device = _device(plan.training, together)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        plan, model, batches = _build(plan, together, device)
+        plan, model, batches, start_counts = _build(plan, together, device)
         with torch_threads(plan.training.threads):
             torch.manual_seed(plan.training.seed + together.rank)
             state = State.begin(model, plan.training)
+            if start_counts:
+                state.best_loss = validate(plan, state, batches)["validation_loss"]
             if folder is not None:
                 folder.enter(plan, state, together)
             run = plan.run(model)
-            save = None if folder is None else _Saver(run, state, folder, plan.key(), together)
+            save = None if folder is None else _Saver(run, state, folder, plan.key, together)
             diverged = None
             try:
                 complete = train(plan, state, batches, together, save, callback, stop)
@@ -242,21 +244,21 @@ class _Saver:
             model.load_state_dict(current)
 
 
-def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches]:
-    """Return the plan with its device and number of threads, the untrained model and the batches."""
+def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches, bool]:
+    """Return the plan with its device and threads, the untrained model, the batches, and whether its start counts."""
     # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
     plan = replace(plan, training=replace(plan.training, device=device.type))
     batches = Batches(plan, device)
     torch.manual_seed(plan.training.seed)
     model = plan.spec.build(plan.task).to(device)
-    model.begin(batches.part("train"))
+    start_counts = model.begin(batches.part("train"))
     if plan.training.threads == 0:
         n_threads = 1
         if together.size == 1 and device.type == "cpu":
             kind = f"{plan.spec}, {plan.task}, batches of {plan.training.batch_size}"
             n_threads = choose_threads(kind, _trial(plan, model, batches))
         plan = replace(plan, training=replace(plan.training, threads=n_threads))
-    return plan, model, batches
+    return plan, model, batches, start_counts
 
 
 def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:

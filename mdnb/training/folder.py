@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mdnb.errors import DataError, TrainingError
+from mdnb.files import NO_LOCKS, locked
 from mdnb.training.plan import Plan
 from mdnb.training.state import State
 from mdnb.training.workers import Workers
 
 __all__ = ["TrainingFolder"]
 
+_LOG = logging.getLogger(__name__)
 _OWN = re.compile(r"(\.partial-.*|plan\.(json|safetensors)|state\.json|state-\d+\.safetensors|lock)")
 
 
@@ -66,25 +68,19 @@ class TrainingFolder:
         TrainingError
             When the folder cannot be made.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("ab")
-        except OSError as error:
-            raise TrainingError(
-                f"the training cannot be written to {self.path} ({error}); make room, or give another out"
-            ) from error
-        with lock:
-            if sys.platform != "win32":
-                import fcntl
-
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise DataError(
-                        f"{self.out} is being trained by another process; wait for it, or give another out"
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self.path / "lock", wait=False))
+            except BlockingIOError as error:
+                raise DataError(
+                    f"{self.out} is being trained by another process; wait for it, or give another out"
+                ) from error
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise TrainingError(
+                        f"the training cannot be written to {self.path} ({error}); make room, or give another out"
                     ) from error
-                except OSError:
-                    pass  # a file system without locks: nothing keeps two processes apart there
+                _LOG.warning("%s is on a file system without locks: train there by one process at a time", self.out)
             yield
 
     def enter(self, plan: Plan, state: State, together: Workers) -> None:
@@ -100,7 +96,7 @@ class TrainingFolder:
         error: TrainingError | None = None
         left, values = self._left()
         together.wait()  # all have looked before one writes
-        if left is not None and left != plan.key():
+        if left is not None and left != plan.key:
             raise DataError(
                 f"{self.path} holds another training that is not finished; mdnb.resume({str(self.out)!r}) goes on with "
                 "it, or delete that folder to begin anew"
@@ -118,7 +114,7 @@ class TrainingFolder:
                 error.__cause__ = cause
         together.agree(error)
         if left is not None:
-            state.restore(self.path, plan.key(), together.rank)
+            state.restore(self.path, plan.key, together.rank)
             together.wait()
 
     def _left(self) -> tuple[str | None, str | None]:

@@ -17,7 +17,7 @@ from mdnb.training.plan import Plan
 from mdnb.training.state import State, copy_weights
 from mdnb.training.workers import Workers
 
-__all__ = ["NotFiniteError", "Stopped", "train"]
+__all__ = ["NotFiniteError", "Stopped", "train", "validate"]
 
 #: Seconds between two states on disk: what a power cut costs at most.
 SAVE_EVERY = 10.0
@@ -126,7 +126,7 @@ def _epoch(
             raise Stopped
     row = {"epoch": state.epoch + 1.0}
     row |= {name: together.mean(float(total) / counts[name]) for name, total in sums.items()}
-    return row | _validate(plan, state, batches)
+    return row | validate(plan, state, batches)
 
 
 def _half_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -137,7 +137,7 @@ def _half_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 @torch.no_grad()
-def _validate(plan: Plan, state: State, batches: Batches) -> dict[str, float]:
+def validate(plan: Plan, state: State, batches: Batches) -> dict[str, float]:
     """Return the validation loss, with the loss as it is at the end of training, and what else the family watches."""
     model = state.model
     model.eval()

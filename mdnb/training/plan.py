@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ class Plan:
         """Return the file of the features where they lie in a store as a whole, or None."""
         return _stored(self.values)
 
+    @cached_property
     def key(self) -> str:
         """Return a hash by which the same plan is known again."""
         content = self.describe()
@@ -151,7 +153,7 @@ class Plan:
         write_whole(folder / "plan.safetensors", lambda path: write_tensors(path, whole))
         content = {
             **self.describe(),
-            "key": self.key(),
+            "key": self.key,
             "values": where,
             "sha256": sha256_of(folder / "plan.safetensors"),
         }

@@ -84,7 +84,8 @@ class State:
     @classmethod
     def begin(cls, model: Model, training: Training) -> State:
         """Return the state before the first epoch."""
-        groups = {name: Group(model.group_parameters(name), training, model.betas) for name in model.groups}
+        alone = len(model.groups) == 1
+        groups = {name: Group(model.group_parameters(name), training, model.betas, alone) for name in model.groups}
         order = torch.Generator().manual_seed(training.seed)
         return cls(model, groups, order, Average(model) if model.average else None, copy_weights(model))
 

@@ -118,7 +118,7 @@ class GaussianHead(Head):
         return total / n
 
     @torch.no_grad()
-    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> None:
+    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Calibrate the widths."""
         self.width_factor.fill_(1.0)
         squares = []
@@ -127,3 +127,4 @@ class GaussianHead(Head):
             hidden = encoder(batch.x)
             squares.append(((batch.y - self.linear(hidden)[:, 0]) / self.error(hidden)).square())
         self.width_factor.copy_(torch.cat(squares).mean().sqrt())
+        return []

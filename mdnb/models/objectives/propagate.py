@@ -77,7 +77,7 @@ class PropagateHead(Head):
         self.mixing = nn.Parameter(torch.zeros(components, n_numbers, n_numbers))
 
     @torch.no_grad()
-    def begin(self, train: Iterable[Batch]) -> None:
+    def begin(self, train: Iterable[Batch]) -> bool:
         """Fit the Gaussians to the frames that follow."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
@@ -96,6 +96,7 @@ class PropagateHead(Head):
         self.means[:n_components] = torch.tensor(mixture.means_, dtype=torch.float32)
         self.log_scales[:n_components] = torch.tensor(np.log(scales), dtype=torch.float32)
         self.mixing[:n_components] = torch.tensor(np.tril(inverse / scales[..., None], -1), dtype=torch.float32)
+        return False
 
     def _middles(self, x: Tensor) -> Tensor:
         """Return the means of the components after the windows x, (batch, components, n_numbers)."""

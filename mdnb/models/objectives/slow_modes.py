@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Head, Objective, Task
 from mdnb.models.objectives.lag import lag_frames
+from mdnb.scores import Score, vamp_scores
 from mdnb.specs import setting
 
 __all__ = ["SlowModes", "SlowModesHead"]
@@ -33,6 +37,7 @@ class SlowModes(Objective):
     lag_time: float = setting(10.0, "between the two samples of a pair", low=1e-6, high=1e9, log=True, unit="ps")
     modes: int = setting(2, "slow modes to learn, the constant one not counted", low=1, high=100)
     reversible: bool = setting(False, "take the dynamics as reversible, which equilibrium runs are on long times")
+    linear: bool = setting(False, "add the network to the best linear modes (TICA), where it starts: for few data")
 
     def later(self, window: int, time_step: float) -> list[int]:
         """Return the window at the lag."""
@@ -45,7 +50,8 @@ class SlowModes(Objective):
 
     def head(self, width: int, task: Task) -> Head:
         """Return the head."""
-        return SlowModesHead(width, self.modes, self.reversible)
+        n_numbers = math.prod(task.shape) * task.window if self.linear else 0
+        return SlowModesHead(width, self.modes, self.reversible, n_numbers)
 
 
 class SlowModesHead(Head):
@@ -53,6 +59,10 @@ class SlowModesHead(Head):
 
     One network serves both ends of a pair. After training the singular functions of the Koopman operator in the
     span of its outputs are found on the training part; `forward` returns the left ones.
+
+    With ``n_numbers`` a linear map of the scaled sample is added to the network's output. It begins as TICA's modes
+    of the training part, and the network's share as zero, so that training begins at the linear optimum and the
+    epoch that is kept is no worse than it on the validation part.
 
     References: Wu, Noe, J. Nonlinear Sci. 30, 23 (2020), https://doi.org/10.1007/s00332-019-09567-y; Mardt et
     al., Nat. Commun. 9, 5 (2018), https://doi.org/10.1038/s41467-017-02388-1; with ``reversible``: Chen, Sidky,
@@ -65,10 +75,11 @@ class SlowModesHead(Head):
     later_transform: Tensor
     singular_values: Tensor
 
-    def __init__(self, width: int, modes: int, reversible: bool) -> None:
+    def __init__(self, width: int, modes: int, reversible: bool, n_numbers: int = 0) -> None:
         super().__init__()
         self.reversible = reversible
         self.linear = nn.Linear(width, modes)
+        self.skip = nn.Linear(n_numbers, modes, bias=False) if n_numbers else None
         for name in ("mean", "later_mean"):
             self.register_buffer(name, torch.zeros(modes))
         for name in ("transform", "later_transform"):
@@ -77,16 +88,53 @@ class SlowModesHead(Head):
 
     def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
         """Return the slow modes."""
-        return (self.linear(hidden) - self.mean) @ self.transform
+        return (self._functions(hidden, x) - self.mean) @ self.transform
 
-    def later_modes(self, hidden: Tensor) -> Tensor:
+    def later_modes(self, hidden: Tensor, x: Tensor) -> Tensor:
         """Return the right singular functions, (batch, modes)."""
-        return (self.linear(hidden) - self.later_mean) @ self.later_transform
+        return (self._functions(hidden, x) - self.later_mean) @ self.later_transform
+
+    def _functions(self, hidden: Tensor, x: Tensor) -> Tensor:
+        out: Tensor = self.linear(hidden)
+        return out if self.skip is None else out + self.skip(x.flatten(1))
+
+    @torch.no_grad()
+    def begin(self, train: Iterable[Batch]) -> bool:
+        """Begin at TICA's modes where asked."""
+        if self.skip is None:
+            return False
+        x, y = [], []
+        for batch in train:
+            assert batch.later is not None
+            x.append(batch.x.flatten(1))
+            y.append(batch.later.flatten(1))
+        self.skip.weight.copy_(_tica(torch.cat(x), torch.cat(y), len(self.mean)).T)
+        self.linear.weight.zero_()
+        return True
+
+    def _keep_linear(self, encoder: nn.Module, train: list[Batch], validation: list[Batch]) -> list[str]:
+        """Go back to the linear start where the validation part does not show beyond chance that more is worth it."""
+        learned = copy.deepcopy(self.state_dict())
+        ours = self._validated(encoder, validation)
+        self.begin(train)
+        gain = ours.minus(self._validated(encoder, validation))
+        if gain.low > 0:
+            self.load_state_dict(learned)
+            return []
+        return [
+            f"on the validation part the network is not better than TICA beyond chance (VAMP-2 {gain.value:+.3f} "
+            f"[{gain.low:+.3f}, {gain.high:+.3f}]): TICA's modes are kept; more data would tell"
+        ]
+
+    def _validated(self, encoder: nn.Module, batches: list[Batch]) -> Score:
+        now, later = (one.double().cpu().numpy() for one in self._pairs(encoder, batches))
+        return vamp_scores(now, later, np.zeros(now.shape[1]), np.zeros(len(now), int))["VAMP-2"]
 
     def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return minus the VAMP-2 score of the pairs of a batch."""
         assert batch.later is not None
-        now, later = self.linear(encoder(torch.cat([batch.x, batch.later]))).chunk(2)
+        both = torch.cat([batch.x, batch.later])
+        now, later = self._functions(encoder(both), both).chunk(2)
         return {"loss": -_vamp2(now, later, self.reversible)}
 
     @torch.no_grad()
@@ -99,13 +147,17 @@ class SlowModesHead(Head):
         now, later = [], []
         for batch in batches:
             assert batch.later is not None
-            now.append(self.linear(encoder(batch.x)))
-            later.append(self.linear(encoder(batch.later)))
+            now.append(self._functions(encoder(batch.x), batch.x))
+            later.append(self._functions(encoder(batch.later), batch.later))
         return torch.cat(now), torch.cat(later)
 
     @torch.no_grad()
-    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> None:
+    def finish(self, encoder: nn.Module, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Find the singular functions."""
+        notes: list[str] = []
+        if self.skip is not None:
+            train = list(train)
+            notes = self._keep_linear(encoder, train, list(validation))
         x, y = self._pairs(encoder, train)
         x_mean, y_mean, c00, c0t, ctt = _covariances(x, y, self.reversible)
         left, right = torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt)
@@ -120,6 +172,7 @@ class SlowModesHead(Head):
         self.transform.copy_(transform * sign)
         self.later_transform.copy_(later_transform * sign)
         self.singular_values.copy_(s)
+        return notes
 
 
 def _covariances(x: Tensor, y: Tensor, reversible: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -136,6 +189,22 @@ def _covariances(x: Tensor, y: Tensor, reversible: bool) -> tuple[Tensor, Tensor
     c00 = c00 + (_RIDGE * c00.trace() / width + 1e-12) * ridge
     ctt = ctt + (_RIDGE * ctt.trace() / width + 1e-12) * ridge
     return x_mean, y_mean, c00, c0t, ctt
+
+
+def _tica(x: Tensor, y: Tensor, modes: int) -> Tensor:
+    """Return the weights (d, modes) of the slowest linear functions of pairs (n, d), of variance 1.
+
+    Reference: Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013), https://doi.org/10.1063/1.4811489.
+    """
+    _, _, c00, c0t, _ = _covariances(x, y, reversible=True)
+    values, vectors = torch.linalg.eigh(c00)
+    keep = values > 1e-6 * values[-1]  # directions that hardly vary, such as sine and cosine of a stiff torsion
+    whiten = vectors[:, keep] / values[keep].sqrt()
+    _, slowest = torch.linalg.eigh(whiten.T @ c0t @ whiten)
+    found = torch.zeros(len(c00), modes, dtype=c00.dtype, device=c00.device)
+    n = min(modes, int(keep.sum()))
+    found[:, :n] = whiten @ slowest[:, -n:].flip(1)
+    return found
 
 
 def _whitened(left: Tensor, right: Tensor, c0t: Tensor) -> Tensor:
@@ -166,21 +235,32 @@ class _Vamp2(torch.autograd.Function):
         both = torch.cat([x, y], dim=1).double()
         both = both - both.mean(0)
         covariance = both.T @ both / (n - 1)
-        one = torch.eye(width, dtype=both.dtype, device=both.device)
-        c00, c0t, ctt = covariance[:width, :width], covariance[:width, width:], covariance[width:, width:]
-        inverse_00 = torch.linalg.inv(c00 + (_RIDGE * c00.trace() / width + 1e-12) * one)
-        inverse_tt = torch.linalg.inv(ctt + (_RIDGE * ctt.trace() / width + 1e-12) * one)
-        # Half of the derivative by C0t, and the derivatives by C00 and Ctt, in which the ridge adds their traces.
-        by_0t = inverse_00 @ c0t @ inverse_tt
-        by_00, by_tt = -(by_0t @ c0t.T @ inverse_00), -(by_0t.T @ c0t @ inverse_tt)
-        by_00, by_tt = by_00 + _RIDGE * by_00.trace() / width * one, by_tt + _RIDGE * by_tt.trace() / width * one
-        slope = torch.cat([torch.cat([by_00, by_0t], 1), torch.cat([by_0t.T, by_tt], 1)])
+        # Of matrices that small the calls are what costs, and numpy's cost a third of torch's.
+        score, slope = (
+            _score_and_slope(covariance, width, torch)
+            if both.is_cuda
+            else map(torch.as_tensor, _score_and_slope(covariance.numpy(), width, np))
+        )
         ctx.save_for_backward(both, slope * (2 / (n - 1)))
         ctx.dtype = x.dtype
-        return (by_0t * c0t).sum() + 1
+        return score
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, ...]:
         """Return the gradients of x and y."""
         both, slope = ctx.saved_tensors
         return tuple((both @ (slope * outer[0])).to(ctx.dtype).chunk(2, dim=1))
+
+
+def _score_and_slope(covariance: Any, width: int, library: Any) -> tuple[Any, Any]:
+    """Return the score of a covariance (2 width, 2 width), and half its derivative, with numpy or torch."""
+    one = library.eye(width, dtype=covariance.dtype) if library is np else torch.eye(width).to(covariance)
+    c00, c0t, ctt = covariance[:width, :width], covariance[:width, width:], covariance[width:, width:]
+    inverse_00 = library.linalg.inv(c00 + (_RIDGE * c00.trace() / width + 1e-12) * one)
+    inverse_tt = library.linalg.inv(ctt + (_RIDGE * ctt.trace() / width + 1e-12) * one)
+    # Half of the derivative by C0t, and the derivatives by C00 and Ctt, in which the ridge adds their traces.
+    by_0t = inverse_00 @ c0t @ inverse_tt
+    by_00, by_tt = -(by_0t @ c0t.T @ inverse_00), -(by_0t.T @ c0t @ inverse_tt)
+    by_00, by_tt = by_00 + _RIDGE * by_00.trace() / width * one, by_tt + _RIDGE * by_tt.trace() / width * one
+    rows = [library.concatenate([by_00, by_0t], 1), library.concatenate([by_0t.T, by_tt], 1)]
+    return (by_0t * c0t).sum() + 1, library.concatenate(rows)

@@ -11,8 +11,8 @@ import ipywidgets
 import mdnb
 from mdnb.errors import MdnbError
 from mdnb.sources import EXAMPLES
-from mdnb.views._database_controls import DatabaseControls
 from mdnb.sources.folders import Entry
+from mdnb.views._database_controls import DatabaseControls
 from mdnb.views._frame import Frame
 from mdnb.views._health_controls import FrameCheck, findings_html
 from mdnb.views._live import message_html, shows_errors

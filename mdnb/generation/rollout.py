@@ -153,6 +153,4 @@ def _decoded(decoder: Run, values: np.ndarray, generator: torch.Generator) -> to
     """Return the scaled frames that latents stand for, with the noise of the decoder."""
     model = decoder.model
     assert isinstance(model, VAEModel)
-    means = model.decode(torch.from_numpy(values))
-    width = torch.exp(model.log_width.clamp(min=-4.0)).reshape(model.shape)
-    return means + width * torch.randn(means.shape, generator=generator)
+    return model.decode(torch.from_numpy(values)) + model.noise(len(values), generator)

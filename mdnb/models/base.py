@@ -127,6 +127,9 @@ class Task:
         Weight of each class in the loss; empty for equal weights.
     objective : Objective or None
         None for a family that generates.
+    influence : tuple of float
+        Of a family that generates: how far the atoms move, in nm, when each number of a frame changes by one scaled
+        unit; empty where no structures can be rebuilt from the numbers.
     """
 
     shape: tuple[int, ...]
@@ -136,6 +139,7 @@ class Task:
     n_outputs: int = 0
     class_weights: tuple[float, ...] = ()
     objective: Objective | None = None
+    influence: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mdnb.models.base import Batch, Model, ModelSpec, Task
+from mdnb.models.base import Batch, Model, ModelSpec, Part, Task
 from mdnb.models.condition import Condition
 from mdnb.models.layers import mlp
 from mdnb.specs import setting
@@ -104,19 +104,20 @@ class GANModel(Model):
         return {"loss": -distance + self.spec.penalty * penalty, "distance": distance, "penalty": penalty}
 
     @torch.no_grad()
-    def monitor(self, batches: Iterable[Batch]) -> dict[str, float]:
+    def monitor(self, batches: Part) -> dict[str, float]:
         """Return coverage and diversity of as many generated frames as real ones."""
-        real, y = _spread(batches, 500)
-        return _collapse(real, self._generate(self.condition(y, real)))
+        seen = batches.spread(500)
+        real = seen.x.flatten(1)
+        return _collapse(real, self._generate(self.condition(seen.y, real)))
 
     @torch.no_grad()
-    def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
+    def finish(self, train: Part, validation: Part) -> list[str]:
         """Remember the conditions, and say when modes are missing."""
-        samples, held_out = list(train), list(validation)
-        labels = [batch.y for batch in samples if batch.y is not None]
+        labels = [batch.y for batch in train if batch.y is not None]
         self.condition.remember(torch.cat(labels) if labels else None)
-        found = self.monitor(held_out)
-        usual = _collapse(_spread(held_out, 500)[0], _spread(samples, 500)[0])  # as good as real frames of the training
+        found = self.monitor(validation)
+        # As good as real frames of the training.
+        usual = _collapse(validation.spread(500).x.flatten(1), train.spread(500).x.flatten(1))
         if found["coverage"] >= 0.6 * usual["coverage"] and found["diversity"] >= 0.7 * usual["diversity"]:
             return []
         return [
@@ -132,15 +133,6 @@ class GANModel(Model):
             condition = self.condition.draw(n, generator)
         known = self.condition(condition, self.log_width.new_empty(n, 1))
         return self._generate(known, generator).reshape(n, *self.shape)
-
-
-def _spread(batches: Iterable[Batch], n: int) -> tuple[Tensor, Tensor | None]:
-    """Return up to n of the samples as flat rows, evenly spaced over all of them, and their labels."""
-    whole = list(batches)
-    x = torch.cat([batch.x.flatten(1) for batch in whole])
-    y = torch.cat([batch.y for batch in whole if batch.y is not None]) if whole[0].y is not None else None
-    chosen = torch.linspace(0, len(x) - 1, min(n, len(x))).round().long()
-    return x[chosen], None if y is None else y[chosen]
 
 
 def _collapse(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]:

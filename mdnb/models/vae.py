@@ -18,6 +18,11 @@ from mdnb.specs import setting
 
 __all__ = ["VAE"]
 
+#: Least weight of a number, as a share of the one that moves the atoms most.
+_LEAST = 0.05
+#: Numbers of a frame whose residuals' covariance is kept whole, at most.
+_CORRELATED = 2048
+
 
 @dataclass(frozen=True)
 class VAE(ModelSpec):
@@ -32,8 +37,11 @@ class VAE(ModelSpec):
                            options=("mlp", "convolutions"))  # fmt: skip
     beta: float = setting(0.5, "weight of the Kullback-Leibler term", low=0.0, high=100.0, searched=False)
     warmup: float = setting(0.3, "share of training over which beta rises from 0", low=0.0, high=1.0, searched=False)
+    resolution: float = setting(0.003, "how far an atom has to move before a latent is worth it, where the features "
+                                "are those of structures", low=1e-4, high=0.1, log=True, unit="nm",
+                                searched=False)  # fmt: skip
     components: int = setting(
-        30, "Gaussians of the density fitted on the latents", low=1, high=500, log=True, searched=False
+        50, "Gaussians of the density fitted on the latents", low=1, high=500, log=True, searched=False
     )
 
     def build(self, task: Task) -> Model:
@@ -42,15 +50,18 @@ class VAE(ModelSpec):
 
 
 class VAEModel(Model):
-    """A beta-VAE whose decoder gives a mean and a learned width for each number, conditional where there is a label.
+    """A beta-VAE, conditional where there is a label.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: negative log likelihood of a
-    Gaussian with one learned width for each number (sigma-VAE), plus beta times the Kullback-Leibler divergence
-    from the standard normal. Shape: `score` is (batch, latent), the mean of the posterior.
+    Gaussian, plus beta times the Kullback-Leibler divergence from the standard normal. Where the task says how far
+    each number moves the atoms, the width of the Gaussian is that of atoms displaced by the resolution, so that the
+    latents hold what moves the molecule, and not the vibration of each bond; elsewhere each number has a learned
+    width (sigma-VAE). Shape: `score` is (batch, latent), the mean of the posterior.
 
     Samples are drawn from a mixture of Gaussians fitted on the training latents after training, since the
-    standard normal is not where the latents are, and get the decoder's own noise. Of a conditional VAE the
-    mixture is that of latents and condition together, and is drawn from given the condition.
+    standard normal is not where the latents are, and get what the latents do not hold as noise with the covariance
+    of the residuals, in which the bonds and angles of a ring go together. Of a conditional VAE the mixture is that
+    of latents and condition together, and is drawn from given the condition.
 
     References: Kingma, Welling (2013), https://doi.org/10.48550/arXiv.1312.6114; Sohn, Lee, Yan (NeurIPS 2015,
     conditional); Rybkin, Daniilidis, Levine (2021), https://doi.org/10.48550/arXiv.2006.13202; Ghosh et al. (2020),
@@ -60,6 +71,7 @@ class VAEModel(Model):
     density_weights: Tensor
     density_means: Tensor
     density_factors: Tensor
+    noise_factor: Tensor
 
     def __init__(self, spec: VAE, task: Task) -> None:
         super().__init__()
@@ -74,7 +86,15 @@ class VAEModel(Model):
             n_read = spec.hidden
         self.encoder = mlp([n_read + known, *inner, 2 * spec.latent])
         self.decoder = mlp([spec.latent + known, *inner, n_numbers])
-        self.log_width = nn.Parameter(torch.zeros(n_numbers))
+        if task.influence:
+            influence = torch.tensor(task.influence)
+            # What moves no atom by itself still has to be near its mean.
+            precision = influence.clamp(min=_LEAST * float(influence.max())) / spec.resolution
+            self.register_buffer("log_width", -torch.log(precision))
+        else:
+            self.log_width = nn.Parameter(torch.zeros(n_numbers))
+        # Lower Cholesky factor of the residuals' covariance; of very many numbers only their widths, as a diagonal.
+        self.register_buffer("noise_factor", torch.zeros(n_numbers, n_numbers if n_numbers <= _CORRELATED else 1))
         joint = spec.latent + known
         self.register_buffer("density_weights", torch.ones(spec.components) / spec.components)
         self.register_buffer("density_means", torch.zeros(spec.components, joint))
@@ -110,7 +130,7 @@ class VAEModel(Model):
         flat = batch.x.flatten(1)
         mean, log_variance = self.encode(batch.x, batch.y)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        log_width = self.log_width.clamp(min=-4.0)
+        log_width = self.log_width.clamp(min=-4.0) if isinstance(self.log_width, nn.Parameter) else self.log_width
         error = (flat - self.decode(z, batch.y).flatten(1)) * torch.exp(-log_width)
         reconstruction = (0.5 * error.square() + log_width).sum(1).mean()
         divergence = _divergence(mean, log_variance).sum(1).mean()
@@ -126,18 +146,23 @@ class VAEModel(Model):
         """Fit the density of the latents, and say which latents are not used."""
         from sklearn.mixture import GaussianMixture
 
-        means, widths, known, labels = [], [], [], []
+        means, widths, drawn, known, labels = [], [], [], [], []
+        generator = torch.Generator().manual_seed(0)
+        residuals = _Residuals(self.noise_factor)
         for batch in train:
             mean, log_variance = self.encode(batch.x, batch.y)
+            noise = torch.randn(mean.shape, generator=generator).to(mean)
+            z = mean + torch.exp(0.5 * log_variance) * noise
+            residuals.add(batch.x.flatten(1) - self.decode(z, batch.y).flatten(1))
             means.append(mean)
             widths.append(log_variance)
+            drawn.append(z)
             known.append(self.condition(batch.y, batch.x))
             if batch.y is not None:
                 labels.append(batch.y)
-        mean, log_variance = torch.cat(means).cpu(), torch.cat(widths).cpu()  # where the generator below draws
+        self.noise_factor.copy_(residuals.factor())
+        mean, log_variance, z = torch.cat(means).cpu(), torch.cat(widths).cpu(), torch.cat(drawn).cpu()
         self.condition.remember(torch.cat(labels) if labels else None)
-        generator = torch.Generator().manual_seed(0)
-        z = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
         n_components = min(self.spec.components, max(1, len(z) // 10))
         mixture = GaussianMixture(n_components, random_state=0, reg_covar=1e-5, max_iter=200, init_params="k-means++")
         both = torch.cat([z, torch.cat(known).cpu()], dim=1).numpy()
@@ -163,9 +188,34 @@ class VAEModel(Model):
             condition = self.condition.draw(n, generator)
         known = self.condition(condition, self.density_means[:1].expand(n, -1))
         z = _draw(self.density_weights, self.density_means, self.density_factors, known, generator)
-        means = self.decode(z, condition)
-        width = torch.exp(self.log_width.clamp(min=-4.0)).reshape(self.shape)
-        return means + width * torch.randn(means.shape, generator=generator)
+        return self.decode(z, condition) + self.noise(n, generator)
+
+    def noise(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return n draws of what the latents do not hold, (n, *shape), scaled."""
+        own = torch.randn(n, math.prod(self.shape), generator=generator).to(self.noise_factor)
+        whole = self.noise_factor.shape[1] > 1 or len(self.noise_factor) == 1
+        drawn = own @ self.noise_factor.T if whole else own * self.noise_factor[:, 0]
+        return drawn.reshape(n, *self.shape)
+
+
+class _Residuals:
+    """Covariance of rows that come in batches, about zero."""
+
+    def __init__(self, factor: Tensor) -> None:
+        self._n, self._whole = 0, factor.shape[1] > 1 or len(factor) == 1
+        self._sum = torch.zeros_like(factor, dtype=torch.float64)
+
+    def add(self, rows: Tensor) -> None:
+        rows = rows.to(self._sum)
+        self._sum += rows.T @ rows if self._whole else rows.square().sum(0)[:, None]
+        self._n += len(rows)
+
+    def factor(self) -> Tensor:
+        """Return the lower Cholesky factor, or the standard deviations."""
+        covariance = self._sum / max(1, self._n)
+        if not self._whole:
+            return covariance.sqrt()
+        return torch.linalg.cholesky(covariance + 1e-7 * torch.eye(len(covariance)).to(covariance))
 
 
 def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

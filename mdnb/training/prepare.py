@@ -10,7 +10,8 @@ import numpy as np
 from mdnb.datasets import Samples, Scaler, Split, Window, digest, make_samples, split_samples
 from mdnb.datasets.scaling import row_blocks
 from mdnb.errors import DataError, SpecError, TrainingError
-from mdnb.features.base import Features
+from mdnb.features.base import FEATURIZERS, Features
+from mdnb.features.invertible import Invertible, restore
 from mdnb.models.base import ModelSpec, Objective, Task
 from mdnb.models.objectives import Labels, SlowModes
 from mdnb.runs import TargetInfo, provenance, record_topology
@@ -50,13 +51,16 @@ def prepare(
     if isinstance(aim, SlowModes):
         _refuse_few_pairs(aim, split)
     info = _target_info(made, samples, split)
+    train_frames = np.unique(samples.frames[split.train])
+    scaler = Scaler.fit(features.values, features.axes, train_frames)
     task = _task(features, window, made, samples, split, training, aim)
     if not training.batch_size:
         training = replace(training, batch_size=_batch_size(aim, len(split.train)))
     if not training.learning_rate:
         training = replace(training, learning_rate=(Objective if aim is None else aim).learning_rate)
-    train_frames = np.unique(samples.frames[split.train])
     topology, reference = record_topology(features)
+    if not spec.supervised:
+        task = replace(task, influence=_influence(features, reference, train_frames, scaler))
     where = provenance(features, training.seed)
     if made is not None:
         where["data"]["sha256_of_labels"] = digest(made.values)
@@ -68,7 +72,7 @@ def prepare(
         values=features.values,
         samples=samples,
         split=split,
-        scaler=Scaler.fit(features.values, features.axes, train_frames),
+        scaler=scaler,
         target=info,
         columns=features.columns,
         featurizers=features.featurizers,
@@ -77,6 +81,19 @@ def prepare(
         topology=topology,
         reference=reference,
     )
+
+
+def _influence(
+    features: Features, reference: np.ndarray, frames: np.ndarray, scaler: Scaler, n: int = 16
+) -> tuple[float, ...]:
+    """Return how far the atoms move per scaled unit of each number; empty where numbers are no exact coordinates."""
+    kind = FEATURIZERS.get(features.featurizers[0]) if len(features.featurizers) == 1 else None
+    if kind is None or not issubclass(kind, Invertible) or not kind.exact:
+        return ()
+    made = restore(features.featurizers, features.columns, features.topology, reference)
+    chosen = frames[np.linspace(0, len(frames) - 1, min(n, len(frames))).astype(int)]
+    found = made.influence(np.asarray(features.values[chosen]).reshape(len(chosen), -1))
+    return tuple((found * np.broadcast_to(scaler.scale, features.shape).ravel()).tolist())
 
 
 def _refuse_not_finite(features: Features) -> None:

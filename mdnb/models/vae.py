@@ -89,7 +89,7 @@ class VAEModel(Model):
         if task.influence:
             influence = torch.tensor(task.influence)
             # What moves no atom by itself still has to be near its mean.
-            precision = influence.clamp(min=_LEAST * float(influence.max())) / spec.resolution
+            precision = influence.clamp(min=_LEAST * max(task.influence)) / spec.resolution
             self.register_buffer("log_width", -torch.log(precision))
         else:
             self.log_width = nn.Parameter(torch.zeros(n_numbers))

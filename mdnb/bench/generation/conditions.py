@@ -50,7 +50,7 @@ def bench_condition(system: System, target: str, seed: int, n: int, epochs: int 
         good = found.correlation >= 0.95 and found.percent < 5
         lines.append(
             f"  {name}: slope {found.slope:.3f}, correlation {found.correlation:.3f} [{found.low:.3f}, "
-            f"{found.high:.3f}], mean absolute error {found.percent:.1f}% of the range, {made.valid.mean():.1%} pass all "
-            f"checks; {'yes' if good else 'no'} (correlation at least 0.95, error under 5%)"
+            f"{found.high:.3f}], mean absolute error {found.percent:.1f}% of the range, {made.valid.mean():.1%} pass "
+            f"all checks; {'yes' if good else 'no'} (correlation at least 0.95, error under 5%)"
         )
     return lines

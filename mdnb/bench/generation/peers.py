@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import mdtraj
@@ -87,7 +88,7 @@ class _Convolutions(nn.Module):
         self.start = (channels[-1], -(-n_atoms // 2**n_layers))
         self.padded = self.start[1] * 2**n_layers
         encoder: list[nn.Module] = []
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in pairwise(channels):
             encoder += [nn.Conv1d(before, after, 4, 2, 1, bias=False), nn.BatchNorm1d(after), nn.ReLU()]
         self.encoder = nn.Sequential(*encoder, nn.Flatten(), nn.Linear(self.start[0] * self.start[1], LATENT))
         self.spread = nn.Linear(LATENT, self.start[0] * self.start[1])
@@ -159,6 +160,8 @@ def train_peer(system: System, name: str, n: int, seed: int, epochs: int | None,
     mean = train.xyz.reshape(len(train), -1).mean(0)
     scale = train.xyz.reshape(len(train), -1).std(0)
     training, drawing = Seconds(), Seconds()
+    with quiet():
+        PEERS[name][1](torch.randn(2 * PEER_BATCH, 3 * train.n_atoms), 1)  # what it imports is no training
     torch.manual_seed(seed)
     with torch_threads(threads):
         values = torch.from_numpy((train.xyz.reshape(len(train), -1) - mean) / scale)

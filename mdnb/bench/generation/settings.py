@@ -12,7 +12,7 @@ __all__ = ["LATENT", "PEER_BATCH", "PEER_EPOCHS", "PEER_HIDDEN", "PIECES", "ours
 #: Latent dimensions of ours and of the peers' autoencoders.
 LATENT = 4
 #: Of the peers; their rates of learning, activations and losses are their own.
-PEER_EPOCHS, PEER_BATCH, PEER_HIDDEN = 100, 128, 256
+PEER_EPOCHS, PEER_BATCH, PEER_HIDDEN = 60, 128, 256
 #: Pieces of MD in ps that are judged as if they were generated.
 PIECES = (1000.0, 100.0)
 #: Nothing of the training trajectories need be kept for a test: the test is other trajectories.

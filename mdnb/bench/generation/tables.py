@@ -72,10 +72,10 @@ def bench_generate(
     total = len(made) * n_contestants(families, seeds, peers)
     total += seeds * (("chignolin" in systems) + len(CONDITIONS) * ("condition" in systems))
     blocks = [
-        "seconds of training: of the clock, and of all processors; of drawing: with their checks for ours; RMSD of heavy "
-        "atoms\nof held-out frames to their reconstruction, nm; JS distances to the base e; the floor has as many frames "
-        "of training MD;\nhands: chirality; copied: nearer to a training frame than 95% of held-out frames are. "
-        "'better' compares the mean of our seeds."
+        "Seconds of training, of the clock and of all processors, and of drawing, with their checks for ours; RMSD of "
+        "heavy atoms of\nheld-out frames to their reconstruction in nm; JS distances to the base e, and over the floor: "
+        "as many frames of training MD;\nhands: chirality; copied: nearer to a training frame than 95% of held-out "
+        "frames are; 'better' is the mean of our seeds."
     ]
     few = max(100, n // 5)
     with progress_bar(total=total, description="generators", unit="training") as bar:

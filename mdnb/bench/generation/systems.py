@@ -59,7 +59,13 @@ DIPEPTIDES: Mapping[str, Callable[[str | None], System]] = {"alanine": _alanine,
 
 
 def packaged_protein() -> System:
-    """Return chignolin; of the simulations of each temperature the last one is held out."""
+    """Return chignolin; of each temperature one simulation begun folded, and one begun unfolded, is held out."""
     whole = mdnb.example("chignolin")
-    known = [whole[number].frames(slice(None)) for number in range(len(whole)) if number % 4 != 3]
-    return System("packaged chignolin at 300, 400 and 500 K", mdnb.load(known, time_step=whole.time_step), whole[3::4])
+    parts = [
+        mdnb.load(
+            [whole[number].frames(slice(None)) for number in range(len(whole)) if (number % 4 >= 2) == held],
+            time_step=whole.time_step,
+        )
+        for held in (False, True)
+    ]
+    return System("packaged chignolin at 300, 400 and 500 K", *parts)

@@ -73,7 +73,7 @@ def bench_generate(
     total += seeds * (("chignolin" in systems) + len(CONDITIONS) * ("condition" in systems))
     blocks = [
         "Seconds of training, of the clock and of all processors, and of drawing, with their checks for ours; RMSD of "
-        "heavy atoms of\nheld-out frames to their reconstruction in nm; JS distances to the base e, and over the floor: "
+        "heavy atoms\nof held-out frames to their reconstruction in nm; JS distances to the base e; the floor: "
         "as many frames of training MD;\nhands: chirality; copied: nearer to a training frame than 95% of held-out "
         "frames are; 'better' is the mean of our seeds."
     ]

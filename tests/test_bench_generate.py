@@ -15,9 +15,9 @@ from mdnb.errors import DataError, SpecError
 
 @pytest.fixture
 def small(monkeypatch):
-    """Every twentieth frame of the dipeptide."""
+    """Every eighth frame of the dipeptide."""
     whole = mdnb.example("alanine-dipeptide")
-    parts = [mdnb.load([one.frames(slice(None, None, 20)) for one in half], time_step=40.0)
+    parts = [mdnb.load([one.frames(slice(None, None, 8)) for one in half], time_step=16.0)
              for half in (whole[:6], whole[6:])]  # fmt: skip
     system = systems.System("a few frames", *parts)
     monkeypatch.setitem(systems.DIPEPTIDES, "alanine", lambda data: system)

@@ -40,7 +40,7 @@ def bench_condition(system: System, target: str, seed: int, n: int, epochs: int 
     known = np.array(asked_range(run), float)
     real = measured(system.held.frames(slice(None)), target)
     asked = {
-        "evenly over the training range": np.linspace(*known, n),
+        "evenly over the training range": np.linspace(known[0], known[1], n),
         "as held-out MD": np.random.default_rng(seed).choice(real[(real >= known[0]) & (real <= known[1])], n),
     }
     lines = [f"{system.title}, VAE conditional on {target}, seed {seed}: trained in {training.wall:.1f} s"]

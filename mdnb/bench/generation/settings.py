@@ -15,15 +15,13 @@ LATENT = 4
 PEER_EPOCHS, PEER_BATCH, PEER_HIDDEN = 60, 128, 256
 #: Pieces of MD in ps that are judged as if they were generated.
 PIECES = (1000.0, 100.0)
-#: Nothing of the training trajectories need be kept for a test: the test is other trajectories.
-_SPLIT = {"split": "block", "test": 0.01, "validation": 0.1}
 
 _OURS: dict[str, tuple[ModelSpec, mdnb.Training]] = {
-    "VAE": (mdnb.VAE(latent=LATENT), mdnb.Training(epochs=60, patience=60, batch_size=128, **_SPLIT)),
-    "GAN": (mdnb.GAN(), mdnb.Training(epochs=60, batch_size=128, **_SPLIT)),
-    "protein": (mdnb.VAE(), mdnb.Training(epochs=300, patience=300, batch_size=64, **_SPLIT)),
-    "protein, 2 latents": (mdnb.VAE(latent=2), mdnb.Training(epochs=300, patience=300, batch_size=64, **_SPLIT)),
-    "conditional": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128, **_SPLIT)),
+    "VAE": (mdnb.VAE(latent=LATENT), mdnb.Training(epochs=60, patience=60, batch_size=128)),
+    "GAN": (mdnb.GAN(), mdnb.Training(epochs=60, batch_size=128)),
+    "protein": (mdnb.VAE(), mdnb.Training(epochs=300, patience=300, batch_size=64)),
+    "protein, 2 latents": (mdnb.VAE(latent=2), mdnb.Training(epochs=300, patience=300, batch_size=64)),
+    "conditional": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128)),
 }
 
 
@@ -45,6 +43,9 @@ def ours(what: str, seed: int, epochs: int | None, threads: int) -> tuple[ModelS
         epochs=given,
         patience=max(given, training.patience),
         seed=seed,
+        split="block",  # the test is other trajectories: as little as can be is held out of these
+        test=0.01,
+        validation=0.1,
         split_seed=0,
         threads=threads,
         device="cpu",

@@ -102,6 +102,26 @@ def _parser() -> argparse.ArgumentParser:
     reconstruct.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds of the VAE (default: 3)")
     reconstruct.add_argument("--epochs", type=int, default=10, metavar="N", help="passes over the frames (default: 10)")
     reconstruct.set_defaults(run=_bench_reconstruct)
+    generate = kinds.add_parser(
+        "generate", help="VAE and GAN beside MD, baselines and other autoencoders; some ten minutes a seed"
+    )
+    generate.add_argument(
+        "--systems", default="", metavar="NAMES",
+        help="alanine, msmb, chignolin and condition (default: all whose data are here)",
+    )  # fmt: skip
+    generate.add_argument("--families", default="VAE,GAN", metavar="NAMES", help="VAE and GAN (default: both)")
+    for name, count, what in (
+        ("--seeds", 1, "seeds of ours (default: 1)"),
+        ("--structures", 10_000, "structures of each (default: 10,000)"),
+        ("--epochs", None, "passes over the frames, in place of everybody's own number"),
+        ("--threads", 2, "processor threads for everyone (default: 2)"),
+    ):
+        generate.add_argument(name, type=int, default=count, metavar="N", help=what)
+    generate.add_argument("--no-peers", dest="peers", action="store_false", help="leave other libraries out")
+    generate.add_argument(
+        "--data", default=None, metavar="DIR", help="folder of ala2_msmb_data (default: MDNB_EXTRA_DATA)"
+    )
+    generate.set_defaults(run=_bench_generate)
     explain = kinds.add_parser(
         "explain", help="explanations beside shap's, exact values and known causes; some minutes"
     )
@@ -228,6 +248,27 @@ def _bench_reconstruct(options: argparse.Namespace) -> int:
     from mdnb.bench.reconstruction import bench_reconstruct
 
     print(bench_reconstruct(seeds=options.seeds, epochs=options.epochs))
+    return 0
+
+
+def _bench_generate(options: argparse.Namespace) -> int:
+    from mdnb.bench.generation import bench_generate
+
+    systems, families = (
+        [one.strip() for one in text.split(",") if one.strip()] for text in (options.systems, options.families)
+    )
+    print(
+        bench_generate(
+            systems or None,
+            families,
+            options.seeds,
+            options.structures,
+            epochs=options.epochs,
+            peers=options.peers,
+            threads=options.threads,
+            data=options.data,
+        )
+    )
     return 0
 
 

@@ -142,7 +142,7 @@ def _with_loader(problem: Problem, batch_size: int, epochs: int) -> nn.Module:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep lightning's advice from the output."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [one.level for one in loggers]
@@ -157,7 +157,7 @@ def _quiet() -> Iterator[None]:
             one.setLevel(level)
 
 
-def _trainer(epochs: int) -> Any:
+def trainer(epochs: int) -> Any:
     """Return lightning's trainer without what costs time and is no training."""
     import lightning
 
@@ -181,33 +181,33 @@ def _with_lightning(problem: Problem, batch_size: int, epochs: int) -> object:
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.Adam(self.parameters(), _RATE)
 
-    with _quiet():
+    with quiet():
         module = Module()
-        _trainer(epochs).fit(module, _loader(problem, batch_size))
+        trainer(epochs).fit(module, _loader(problem, batch_size))
     return module
 
 
-def _fit_cv(cv: Any, data: dict[str, Tensor], batch_size: int, epochs: int) -> object:
+def fit_cv(cv: Any, data: dict[str, Tensor], batch_size: int, epochs: int) -> object:
     from mlcolvar.data import DictDataset, DictModule
 
     module = DictModule(DictDataset(data), lengths=[1.0], batch_size=batch_size, shuffle=True)
-    _trainer(epochs).fit(cv, module)
+    trainer(epochs).fit(cv, module)
     return cv
 
 
 def _autoencoder_cv(problem: Problem, batch_size: int, epochs: int) -> object:
-    with _quiet():
+    with quiet():
         from mlcolvar.cvs import AutoEncoderCV
 
         values, frames, _ = problem.samples
         network = Autoencoder()
         cv: Any = AutoEncoderCV([45, 64, 32, 2], options={"norm_in": None, "optimizer": {"lr": _RATE}})
         cv.encoder.nn, cv.decoder.nn = network.encoder, network.decoder  # its own know no SiLU
-        return _fit_cv(cv, {"data": values[frames[:, 0]]}, batch_size, epochs)
+        return fit_cv(cv, {"data": values[frames[:, 0]]}, batch_size, epochs)
 
 
 def _deep_tica(problem: Problem, batch_size: int, epochs: int) -> object:
-    with _quiet():
+    with quiet():
         from mlcolvar.cvs import DeepTICA
 
         values, frames, _ = problem.samples
@@ -216,7 +216,7 @@ def _deep_tica(problem: Problem, batch_size: int, epochs: int) -> object:
         cv: Any = DeepTICA([45, 64, 64, 3], options={"norm_in": None, "optimizer": {"lr": _RATE}})
         cv.nn.nn = layers((45, 64, 64, 3))
         data = {"data": now, "data_lag": later, "weights": weights, "weights_lag": weights}
-        return _fit_cv(cv, data, batch_size, epochs)
+        return fit_cv(cv, data, batch_size, epochs)
 
 
 def _vampnet(problem: Problem, batch_size: int, epochs: int) -> object:

@@ -1,0 +1,52 @@
+"""What every contestant is given: the one place to change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mdnb
+from mdnb.models.base import ModelSpec
+
+__all__ = ["LATENT", "PEER_BATCH", "PEER_EPOCHS", "PEER_HIDDEN", "PIECES", "ours"]
+
+#: Latent dimensions of ours and of the peers' autoencoders.
+LATENT = 4
+#: Of the peers; their rates of learning, activations and losses are their own.
+PEER_EPOCHS, PEER_BATCH, PEER_HIDDEN = 60, 128, 256
+#: Pieces of MD in ps that are judged as if they were generated.
+PIECES = (1000.0, 100.0)
+
+_OURS: dict[str, tuple[ModelSpec, mdnb.Training]] = {
+    "VAE": (mdnb.VAE(latent=LATENT), mdnb.Training(epochs=60, patience=60, batch_size=128)),
+    "GAN": (mdnb.GAN(), mdnb.Training(epochs=60, batch_size=128)),
+    "protein": (mdnb.VAE(), mdnb.Training(epochs=300, patience=300, batch_size=64)),
+    "protein, 2 latents": (mdnb.VAE(latent=2), mdnb.Training(epochs=300, patience=300, batch_size=64)),
+    "conditional": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128)),
+}
+
+
+def ours(what: str, seed: int, epochs: int | None, threads: int) -> tuple[ModelSpec, mdnb.Training]:
+    """Return the model and the training of one of ours.
+
+    Parameters
+    ----------
+    what : {"VAE", "GAN", "protein", "protein, 2 latents", "conditional"}
+    seed : int
+    epochs : int or None
+        In place of its own number.
+    threads : int
+    """
+    spec, training = _OURS[what]
+    given = epochs or training.epochs
+    return spec, replace(
+        training,
+        epochs=given,
+        patience=max(given, training.patience),
+        seed=seed,
+        split="block",  # the test is other trajectories: as little as can be is held out of these
+        test=0.01,
+        validation=0.1,
+        split_seed=0,
+        threads=threads,
+        device="cpu",
+    )

@@ -1,0 +1,121 @@
+"""mdnb bench generate: everybody is judged on the same frames, and what is printed is what was found."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import mdnb
+from mdnb.bench.generation import bench_generate, conditions, dipeptides, peers, protein, systems
+from mdnb.bench.generation.contestant import aligned_rmsd
+from mdnb.cli import main
+from mdnb.errors import DataError, SpecError
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Every eighth frame of the dipeptide."""
+    whole = mdnb.example("alanine-dipeptide")
+    parts = [mdnb.load([one.frames(slice(None, None, 8)) for one in half], time_step=16.0)
+             for half in (whole[:6], whole[6:])]  # fmt: skip
+    system = systems.System("a few frames", *parts)
+    monkeypatch.setitem(systems.DIPEPTIDES, "alanine", lambda data: system)
+    return system
+
+
+def test_rmsd_of_what_is_only_turned_is_nothing(alanine):
+    frames = alanine.frames(slice(None, None, 500))
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    turn *= np.sign(np.linalg.det(turn))
+    assert aligned_rmsd(frames.xyz, frames.xyz @ turn + 1).max() < 1e-5
+    import mdtraj
+
+    expected = mdtraj.rmsd(frames, frames, 0)
+    found = aligned_rmsd(np.repeat(frames.xyz[:1], len(frames), 0), frames.xyz)
+    assert np.allclose(found, expected, atol=1e-4)
+    mirrored = frames.xyz * np.array([1, 1, -1])
+    assert aligned_rmsd(frames.xyz, mirrored).min() > 0.02
+
+
+def test_the_command(small, capsys):
+    known = ["mlcolvar AutoEncoderCV", "deeptime TVAE", "Ramaswamy et al. 2021, rebuilt"]
+    command = ["bench", "generate", "--systems", "alanine", "--seeds", "1", "--structures", "200", "--epochs", "2"]
+    assert main([*command, "--threads", "1"]) == 0
+    text = capsys.readouterr().out
+    rows = re.findall(
+        r"^  (\S.*?\S) {2,}(?:[\d.]+|-) +.* ([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)% +([\d.]+)%", text, re.M
+    )
+    found = {name: tuple(map(float, numbers)) for name, *numbers in rows}
+    missing = set(peers.absent())
+    expected = {name for name in known if peers.PEERS[name][0] not in missing}
+    assert {"mdnb VAE, seed 0", "mdnb GAN, seed 0", "PCA mixture", "training MD", "1 ns of MD", *expected} <= set(found)
+    for js, ratio, floor, passed, hands in found.values():
+        assert js == pytest.approx(ratio * floor, abs=0.01)
+        assert 0 <= passed <= hands <= 100
+    assert found["training MD"][1] == 1
+    assert found["mdnb VAE, seed 0"][3] > found["PCA mixture"][3]
+    assert len(re.findall(r"VAE better: (?:yes|no, not in \w)", text)) == len(peers.PEERS) - sum(
+        package in missing for package, _ in peers.PEERS.values()
+    )
+    assert re.search(r"VAE, Ramachandran JS at most 1.15 x the floor: (yes|no) \([01] of 1\)", text)
+
+
+def test_verdict_counts_every_row():
+    class Judged:
+        def row(self, name, metric, part=""):
+            value = {"ours": {"Ramachandran, JS": 0.2, "passes all checks": 0.9}, "theirs": {
+                "Ramachandran, JS": 0.3, "passes all checks": 0.95}}[name][metric]  # fmt: skip
+            return type("Row", (), {"value": value})
+
+    def one(name, wall, rmsd):
+        made = dipeptides.Contestant(name, mdnb.example("alanine-dipeptide").frames(0))
+        made.training.wall, made.rmsd = wall, rmsd
+        return made
+
+    say = dipeptides._verdict
+    assert say(Judged(), [one("ours", 5, 0.01)], one("theirs", 4, 0.02)) == "better: no, not in seconds, checks"
+    assert say(Judged(), [one("ours", 5, 0.01)], one("ours", 6, 0.02)) == "better: yes"
+
+
+@pytest.mark.parametrize("n_atoms", [5, 22, 166])
+def test_rebuilt_network_gives_back_what_it_was_given(n_atoms):
+    torch.manual_seed(0)
+    network = peers._Convolutions(n_atoms)
+    x = torch.randn(4, 3 * n_atoms)
+    assert network.encode(x).shape == (4, peers.LATENT)
+    assert network.decode(network.encode(x)).shape == x.shape
+
+
+def test_condition(small):
+    lines = conditions.bench_condition(small, "radius-of-gyration", 0, 200, 3, 1)
+    slopes = [float(number) for line in lines for number in re.findall(r"slope (-?[\d.]+)", line)]
+    assert len(slopes) == 2
+    assert all("yes (" in line or "no (" in line for line in lines[1:])
+
+
+@pytest.mark.slow
+def test_protein():
+    system = systems.packaged_protein()
+    assert (len(system.train), len(system.held)) == (6, 6)
+    text = "\n".join(protein.bench_protein(system, 0, 100, 2, 1, 2))
+    for pattern in (
+        r"pass all checks: [\d.]+% as drawn, [\d.]+% after the clean-up",
+        r"folded: [\d.]+% of the structures, [\d.]+% \[[\d.]+%, [\d.]+%\] of the held-out MD",
+        r"torsions, JS over the floor: [\d.]+ in the mean",
+        r"on held-out MD: 0\.\d+",
+        r"clashes after minimization",
+    ):
+        assert re.search(pattern, text), pattern
+
+
+def test_refusals(monkeypatch):
+    with pytest.raises(SpecError, match="unknown system 'alanin': did you mean 'alanine'"):
+        bench_generate(["alanin"])
+    with pytest.raises(SpecError, match="unknown family 'VEA'"):
+        bench_generate(["alanine"], ["VEA"])
+    with pytest.raises(DataError, match="0 seeds"):
+        bench_generate(["alanine"], seeds=0)
+    monkeypatch.delenv("MDNB_EXTRA_DATA", raising=False)
+    with pytest.raises(DataError, match=r"ala2_msmb_data .* is not here; put its folder where --data"):
+        bench_generate(["msmb"])

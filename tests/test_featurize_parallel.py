@@ -150,7 +150,7 @@ class Interrupting(Featurizer):
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_ctrl_c_stops_all_threads(opened, n_jobs):
     maker = Interrupting()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell runs the tests beside others, none
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has none
     try:
         with pytest.raises(KeyboardInterrupt):
             featurize(opened, [maker, "torsions"], chunk_size=1, n_jobs=n_jobs)

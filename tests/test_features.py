@@ -249,7 +249,9 @@ def test_two_chains_of_one_sequence_have_columns_of_their_own(tens):
 
 
 def test_unknown_names(tens):
-    with pytest.raises(SpecError, match=r"unknown feature 'torsion': did you mean 'torsions'\? known are 'ca-cont"):
+    with pytest.raises(
+        SpecError, match=r"unknown feature 'torsion': did you mean 'torsions'\? known are 'backbone', 'ca-"
+    ):
         featurize(tens, "torsion")
     with pytest.raises(SpecError, match="unknown feature 'contact': did you mean 'contacts'"):
         featurize(tens, ["torsions", "contact"])

@@ -27,7 +27,7 @@ def texts(figure: go.Figure) -> str:
 def test_every_figure_function_is_tested():
     elsewhere = {"attributions_figure", "ensemble_figure", "landscape_figure"}  # test_views_linked, test_landscapes
     elsewhere |= {"control_figure", "judgement_figure", "ladder_figure", "populations_figure"}  # test_judge_parts
-    elsewhere.add("path_figure")  # test_generation_latents
+    elsewhere |= {"agreement_figure", "path_figure"}  # test_rollout, test_generation_latents
     assert set(figures.__all__) - elsewhere == {
         "chapman_kolmogorov_figure",
         "checks_figure",

@@ -3,6 +3,7 @@
 import gc
 import math
 import threading
+from functools import cache
 
 import ipywidgets
 import pytest
@@ -15,16 +16,21 @@ import mdnb
 from mdnb.views._view import call_text, parameters_yaml
 
 
+@cache
+def source():
+    return mdnb.example("alanine-dipeptide")[:2]
+
+
 def tuner():
     return mdnb.Tuner(features(), "basin", mdnb.CNN(channels=4), training=mdnb.Training(epochs=1, **FAST))
 
 
 def feature_picker():
-    return mdnb.FeaturePicker(mdnb.example("alanine-dipeptide")[0], ["torsions"])
+    return mdnb.FeaturePicker(source()[0], ["torsions"])
 
 
 def structure_view():
-    return mdnb.StructureView(mdnb.example("alanine-dipeptide"))
+    return mdnb.StructureView(source())
 
 
 def trajectory_picker():
@@ -40,8 +46,17 @@ def memory() -> float:
     return psutil.Process().memory_info().rss / 1e6
 
 
+@pytest.fixture
+def only_new_objects():
+    """Keep the collector from searching all that earlier tests left, at each of its runs."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize("make", VIEWS)
-def test_opened_and_closed_fifty_times_nothing_is_left(make):
+def test_opened_and_closed_fifty_times_nothing_is_left(make, only_new_objects):
     def once():
         view = make()
         assert view._repr_mimebundle_()

@@ -142,7 +142,15 @@ class Positions(_Superposed, Invertible):
 class Velocities(_Superposed):
     """Velocities in nm/ps of the selected atoms, rotated with the superposition of `Positions`.
 
-    Its settings are those of `Positions`.
+    Parameters
+    ----------
+    selection : str
+        Atoms to return, in mdtraj's selection language; the heavy atoms by default.
+    reference : int, path or mdtraj.Trajectory, optional
+        The number of a frame over all trajectories, or a structure (PDB, GRO, mmCIF; the first frame) in
+        which the selection finds the same atoms in the same order.
+    align : str, optional
+        Superpose by these atoms instead, whose mean position is then the origin.
     """
 
     name = quantity = "velocities"
@@ -153,7 +161,15 @@ class Velocities(_Superposed):
 class Forces(_Superposed):
     """Forces in kJ/mol/nm on the selected atoms, rotated with the superposition of `Positions`.
 
-    Its settings are those of `Positions`.
+    Parameters
+    ----------
+    selection : str
+        Atoms to return, in mdtraj's selection language; the heavy atoms by default.
+    reference : int, path or mdtraj.Trajectory, optional
+        The number of a frame over all trajectories, or a structure (PDB, GRO, mmCIF; the first frame) in
+        which the selection finds the same atoms in the same order.
+    align : str, optional
+        Superpose by these atoms instead, whose mean position is then the origin.
     """
 
     name = quantity = "forces"

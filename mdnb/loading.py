@@ -134,7 +134,7 @@ def load(
     molecules = Molecules(topology, indices, make_whole)
     if indices is not None:
         topology = topology.subset(indices)
-    options = {"allow_truncated": allow_truncated, "make_whole": make_whole}
+    options: dict[str, Any] = {"allow_truncated": allow_truncated, "make_whole": make_whole}
     options |= {"start": span[0], "stop": span[1]}
     code = _code(files, top, selection, int(stride), time_step, options)
     return Trajectories(opened, topology, indices, int(stride), time_step, molecules, code, span)

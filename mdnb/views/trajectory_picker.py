@@ -85,7 +85,7 @@ class TrajectoryPicker(View):
         self.preview: StructureView | None = None
         self.health: Health | None = None
         self._call: tuple[str, dict[str, Any]] | None = None
-        self.start = {
+        self.start: dict[str, Any] = {
             "top": top, "selection": selection, "stride": stride, "start": start, "stop": stop,
             "time_step": time_step, "make_whole": make_whole,
         }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from statistics import median
 from typing import Any
 
@@ -130,4 +131,8 @@ def _to_the_top(page: Any) -> None:
 
 
 def _cell(times: Sequence[float]) -> str:
-    return f"{median(times):.0f} ({max(times):.0f})"
+    came = [one for one in times if isfinite(one)]
+    if not came:
+        return "none came"
+    lost = f", {len(times) - len(came)} lost" if len(came) < len(times) else ""
+    return f"{median(came):.0f} ({max(came):.0f}{lost})"

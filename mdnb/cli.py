@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,7 @@ def _bench_explain(options: argparse.Namespace) -> int:
 def _bench_widgets(options: argparse.Namespace) -> int:
     from mdnb.bench.widgets import bench_widgets
 
-    print(bench_widgets(options.rounds))
+    bench_widgets(options.rounds, tell=partial(print, flush=True))
     return 0
 
 

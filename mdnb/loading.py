@@ -35,6 +35,8 @@ def load(
     selection: str | Sequence[int] | np.ndarray = "all",
     stride: int = 1,
     *,
+    start: int | None = None,
+    stop: int | None = None,
     time_step: float | None = None,
     allow_truncated: bool = False,
     make_whole: bool | str = True,
@@ -61,7 +63,10 @@ def load(
     selection : str or sequence of int or bool
         Atoms to keep, in mdtraj's selection language, by index, or one true or false for each atom.
     stride : int
-        Keep every stride-th frame.
+        Keep every stride-th frame, from `start` on.
+    start, stop : int, optional
+        Which frames of each file are read, as in a slice of Python: from `start` on (the first is 0), up to but not
+        with `stop`; negative ones count from the end, and the end of a shorter file is its own.
     time_step : float, optional
         Time between the frames in the files in ps, for formats that do not say it (DCD, PDB), or to
         overrule them.
@@ -87,7 +92,7 @@ def load(
     ------
     DataError
         When a file is missing, damaged, truncated or does not fit the topology, the selection is empty or wrong,
-        or units are needed.
+        no frame lies between start and stop, or units are needed.
     SpecError
         When the format, or the name of the units, is not known.
     MissingDependencyError
@@ -95,6 +100,10 @@ def load(
     """
     if isinstance(stride, bool) or not isinstance(stride, int | np.integer) or stride < 1:
         raise DataError(f"stride = {stride!r}: expected a whole number of at least 1")
+    for name, end in (("start", start), ("stop", stop)):
+        if end is not None and (isinstance(end, bool) or not isinstance(end, int | np.integer)):
+            raise DataError(f"{name} = {end!r}: expected the number of a frame, or None")
+    span = (None if start in (None, 0) else int(start), None if stop is None else int(stop))
     number = isinstance(time_step, int | float | np.integer | np.floating) and not isinstance(time_step, bool)
     if time_step is not None and not (number and np.isfinite(time_step) and time_step > 0):
         raise DataError(f"time_step = {time_step!r}: expected the time between frames in ps, above 0")
@@ -109,6 +118,11 @@ def load(
             )
         if file.n_frames == 0:
             raise file.error("it holds no whole frame")
+        if not range(file.n_frames)[slice(*span)]:
+            raise file.error(
+                f"none of its {file.n_frames} frames (0 to {file.n_frames - 1}) lies from start = {start} on and "
+                f"before stop = {stop}; ask for others, or leave this file out"
+            )
     topology = _topology(top, opened, units)
     for file in opened:
         if file.n_atoms != topology.n_atoms:
@@ -120,9 +134,10 @@ def load(
     molecules = Molecules(topology, indices, make_whole)
     if indices is not None:
         topology = topology.subset(indices)
-    options = {"allow_truncated": allow_truncated, "make_whole": make_whole}
+    options: dict[str, Any] = {"allow_truncated": allow_truncated, "make_whole": make_whole}
+    options |= {"start": span[0], "stop": span[1]}
     code = _code(files, top, selection, int(stride), time_step, options)
-    return Trajectories(opened, topology, indices, int(stride), time_step, molecules, code)
+    return Trajectories(opened, topology, indices, int(stride), time_step, molecules, code, span)
 
 
 def _code(files: Any, top: Any, selection: Any, stride: int, time_step: Any, options: dict[str, Any]) -> str:
@@ -139,7 +154,8 @@ def _code(files: Any, top: Any, selection: Any, stride: int, time_step: Any, opt
         "time_step": None if time_step is None else float(time_step), **options,
     }  # fmt: skip
     usual = {
-        "top": None, "selection": "all", "stride": 1, "time_step": None, "allow_truncated": False, "make_whole": True
+        "top": None, "selection": "all", "stride": 1, "time_step": None, "allow_truncated": False,
+        "make_whole": True, "start": None, "stop": None,
     }  # fmt: skip
     more = "".join(f", {name}={value!r}" for name, value in given.items() if value != usual[name])
     return f"mdnb.load({(texts[0] if single else texts)!r}{more})"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Self
 
 __all__ = ["progress_bar", "watched"]
@@ -69,7 +70,35 @@ def progress_bar(*, total: int, description: str, unit: str, initial: int = 0) -
         from tqdm.std import tqdm
 
         return tqdm(total=total, disable=True)
-    from tqdm.auto import tqdm as auto
-
     scaled = unit == "B"  # bytes are told as MB and GB
-    return auto(total=total, desc=description, unit=unit, unit_scale=scaled, initial=initial, leave=False)
+    return _bar_class()(total=total, desc=description, unit=unit, unit_scale=scaled, initial=initial, leave=False)
+
+
+@cache
+def _bar_class() -> Any:
+    from tqdm.auto import tqdm as auto
+    from tqdm.notebook import tqdm as live
+
+    if not issubclass(auto, live):
+        return auto
+
+    class Bar(auto):
+        """A bar that takes its place in the cell away too, which would stay as "model not found" in Voila."""
+
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more, display=False)
+            self._place: Any = None
+            if not self.disable:
+                from IPython.display import display
+
+                self._place = display(self.container, display_id=True)
+                self.displayed = True
+
+        def close(self) -> None:
+            done = self.n >= (self.total or 0)  # else it stays, in red
+            super().close()
+            place, self._place = getattr(self, "_place", None), None
+            if place is not None and done:
+                place.update({"text/plain": ""}, raw=True)
+
+    return Bar

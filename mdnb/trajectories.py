@@ -55,7 +55,7 @@ class Trajectories:
     names : tuple of str
         One for each trajectory.
     lengths : tuple of int
-        Frames of each trajectory, after the stride.
+        Frames of each trajectory, of the range and the stride that were asked for.
     time_step : float
         Time between frames in ps, after the stride; NaN when no file and no argument says it.
     has_velocities, has_forces : bool
@@ -73,6 +73,7 @@ class Trajectories:
         time_step: float | None = None,
         molecules: Molecules | None = None,
         code: str = "",
+        span: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self.code = code
         self._files = tuple(files)
@@ -84,7 +85,10 @@ class Trajectories:
         self._stride = stride
         self._given_time_step = time_step
         self.names = tuple(short_names([file.named for file in files]))
-        self.lengths = tuple(len(range(0, file.n_frames, stride)) for file in files)
+        self._span = span
+        #: Which frames of each file are read.
+        self._ranges = tuple(range(file.n_frames)[slice(*span, stride)] for file in files)
+        self.lengths = tuple(map(len, self._ranges))
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
         self.has_velocities = all(file.has_velocities for file in files)
         self.has_forces = all(file.has_forces for file in files)
@@ -111,21 +115,21 @@ class Trajectories:
             raise DataError(f"the slice {index} holds none of the {len(self)} trajectories")
         return Trajectories(
             files, self.topology, self._atom_indices, self._stride, self._given_time_step, self._molecules,
-            f"{self.code}[{_index(index)}]" if self.code else "",
+            f"{self.code}[{_index(index)}]" if self.code else "", self._span,
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Trajectories]:
         return (self[index] for index in range(len(self)))
 
     def read(self, trajectory: int, start: int, stop: int, velocities: bool = False, forces: bool = False) -> Chunk:
-        """Return the frames ``start:stop`` (after the stride) of one trajectory, checked to be finite.
+        """Return the frames ``start:stop`` of one trajectory (of the range, after the stride), all finite.
 
         Where they have a box, molecules are whole, unless `mdnb.load` was told otherwise. Several threads may
         call it at once.
         """
         file = self._files[trajectory]
-        first = start * self._stride
-        last = min((stop - 1) * self._stride + 1, file.n_frames)
+        first = self._ranges[trajectory].start + start * self._stride
+        last = min(first + (stop - start - 1) * self._stride + 1, file.n_frames)
         try:
             with nullcontext() if file.concurrent else ONE_READER:
                 frames = self._read_whole(trajectory, first, last, velocities, forces)
@@ -265,11 +269,13 @@ class Trajectories:
     def recipe(self) -> dict[str, Any]:
         """Return which files are read and how, as JSON would hold it: what a cache must know of them."""
         atoms = None if self._atom_indices is None else [int(index) for index in self._atom_indices]
+        first = [one.start for one in self._ranges]
         return {
             "files": [str(file.path.absolute()) for file in self._files],
             "lengths": list(self.lengths),
             "atoms": atoms,
             "stride": self._stride,
+            **({"first": first} if any(first) else {}),  # the last one follows from the lengths
             "time_step": self._given_time_step,
             "make_whole": self.make_whole,
             "units": [file.units for file in self._files],
@@ -312,12 +318,12 @@ class Trajectories:
             When a file does not have it.
         """
         values = []
-        for file in self._files:
+        for file, own in zip(self._files, self._ranges, strict=True):
             found = file.observables()
             if name not in found:
                 has = ", ".join(found) or "none"
                 raise file.error(f"it holds no {name} (it has: {has}); give the values as an array instead")
-            values.append(found[name][:: self._stride])
+            values.append(found[name][own.start : own.stop : own.step])
         return np.concatenate(values)
 
     def _rows(self, most: int) -> list[tuple[str, str, str, str]]:

@@ -104,6 +104,49 @@ def test_chunks_never_span_trajectories(folder, pdb, size, stride):
     assert seen == thinned.n_frames
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    start=st.none() | st.integers(-35, 35),
+    stop=st.none() | st.integers(-35, 35),
+    stride=st.integers(1, 12),
+    size=st.integers(1, 40),
+)
+def test_a_range_of_frames_is_that_of_a_slice(folder, pdb, start, stop, stride, size):
+    files = [folder / f"a.{suffix}" for suffix in ("xtc", "trr", "dcd", "npz")]
+    span = slice(start, stop, stride)
+    wanted = range(30)[span]
+    if not wanted:
+        with pytest.raises(DataError, match=r"none of its 30 frames \(0 to 29\) lies from start"):
+            mdnb.load(files, top=pdb, start=start, stop=stop, stride=stride)
+        return
+    some = mdnb.load(files, top=pdb, start=start, stop=stop, stride=stride)
+    assert some.lengths == (len(wanted),) * 4
+    whole = mdnb.load(files, top=pdb)
+    numbers = np.concatenate([np.arange(30)[span] + 30 * file for file in range(4)])
+    asked = whole.frames(numbers)
+    parts = list(some.chunks(size))
+    np.testing.assert_array_equal(np.concatenate([part.positions for part in parts]), asked.xyz)
+    np.testing.assert_array_equal(np.concatenate([part.time for part in parts]), asked.time)
+    np.testing.assert_array_equal(some[2].frames([-1]).xyz[0], whole[2].frames([wanted[-1]]).xyz[0])
+
+
+def test_a_range_of_frames_is_told(alanine, folder, pdb):
+    some = mdnb.load(folder / "a.dcd", top=pdb, start=-20, stop=25, stride=3, time_step=2.0)
+    assert [part.time.tolist() for part in some.chunks()] == [[20.0, 26.0, 32.0, 38.0, 44.0]]
+    again = eval(some.code)  # noqa: S307 - the code shown to the user is what is tested
+    assert (again.lengths, again.recipe()) == (some.lengths, some.recipe())
+    assert some.recipe()["first"] == [10]
+    assert "first" not in mdnb.load(folder / "a.dcd", top=pdb, start=0).recipe()
+    with pytest.raises(DataError, match=r"start = 1\.5: expected the number of a frame, or None"):
+        mdnb.load(folder / "a.dcd", top=pdb, start=1.5)
+    energies = alanine.observable("potential_energy")
+    path = alanine[0].recipe()["files"][0]
+    np.testing.assert_array_equal(
+        mdnb.load(path, alanine.topology, start=100, stop=200, stride=7).observable("potential_energy"),
+        energies[100:200:7],
+    )
+
+
 def test_table(alanine, folder, pdb, tmp_path):
     text = repr(alanine)
     assert "2 trajectories, 6,000 frames, 22 atoms, 2 ps between frames" in text

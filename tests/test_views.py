@@ -226,9 +226,21 @@ def test_picking_files_with_the_controls(runs):
     assert picker.value is None
     controls.selection.value = "element != H"
     controls.stride.value = 3
+    assert "10 of 22 atoms; 10 frames of one.xtc" in controls.count.value
+    controls.first.value = "1<b>"
+    assert "First frame: &#x27;1&lt;b&gt;&#x27; is no whole number" in controls.count.value
+    controls.first.value, controls.end.value = "25", "20"
+    assert "none of its 30 frames" in controls.count.value
+    controls.first.value, controls.end.value = "5", "-1"
+    controls.whole.value = False
+    assert "10 of 22 atoms; 8 frames of one.xtc" in controls.count.value
     controls.open_files.click()
     assert controls.message.value == ""
-    assert (len(picker.value), picker.value.n_frames, picker.value.n_atoms) == (2, 20, 10)
+    assert (len(picker.value), picker.value.n_frames, picker.value.n_atoms) == (2, 16, 10)
+    assert picker.value.make_whole is False
+    assert {name: picker.parameters()[name] for name in ("start", "stop", "make_whole")} == {
+        "start": 5, "stop": -1, "make_whole": False,
+    }  # fmt: skip
     assert picker.preview._controls.canvas in controls.preview.children[0].children
     names: dict[str, object] = {}
     exec(picker.code(), names)  # noqa: S102 - the code shown to the user is what is tested

@@ -91,9 +91,11 @@ def test_a_lasso_chooses_among_all_frames(torsions):
     assert stage.slider.max == len(wanted) - 1
     stage.slider.set_state({"value": 3})
     assert explorer.frame == wanted[3] == stage.number.value
-    assert figure.layout.shapes[0].xanchor == phi[wanted[3]]
-    assert figure.layout.shapes[2].x0 == wanted[3]
-    assert len(figure.data[6].x) == len(wanted)
+    marks = explorer._controls.marks
+    assert marks.shapes[0]["at"] == [phi[wanted[3]], psi[wanted[3]]]
+    assert [shape["at"] for shape in marks.shapes[1:]] == [[wanted[3]]] * 2
+    points = np.frombuffer(marks.points, np.float32).reshape(-1, 3)
+    np.testing.assert_allclose(points, np.stack([phi, psi, np.arange(len(phi))], axis=1)[wanted], rtol=1e-6)
     again = same_again(explorer, {"features": torsions, "trajectories": torsions.source})
     np.testing.assert_array_equal(again.value, explorer.value)
     assert again.frame == explorer.frame
@@ -185,7 +187,7 @@ def test_bar_map_and_atom_choose_a_residue(explanations, trajectories):
     clicked(controls.figure, BARS, 1, 0.5)
     assert view.value["residue"] == controls.residue.value == "ALA2"
     assert view.structure.residue == 1
-    assert controls.figure.layout.shapes[0].x0 == 0.5
+    assert [(one["kind"], one["at"]) for one in controls.marks.shapes] == [("column", [0.5, 1.5]), ("row", [0.5, 1.5])]
     clicked(controls.figure, HEAT, 4, 2)
     assert view.value == {"output": explanations[0].output, "frame": int(explanations[0].frames[4]), "residue": "NME3"}
     assert controls.sample.value == 4

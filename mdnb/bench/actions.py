@@ -45,7 +45,16 @@ _WATCH = """([where, event, until]) => {
   const before = text();
   let begin = NaN;
   document.addEventListener(event, () => { begin = performance.now(); }, { capture: true, once: true });
-  window.mdnbTook = new Promise((done) => {
+  const tasks = [], watch = new PerformanceObserver((list) => tasks.push(...list.getEntries()));
+  watch.observe({ entryTypes: ["longtask"] });
+  window.mdnbTook = new Promise((finished) => {
+    const done = (took) => setTimeout(() => {  // a task is told of when it is over
+      tasks.push(...watch.takeRecords());
+      watch.disconnect();
+      const end = begin + took;
+      const shares = tasks.map((one) => Math.min(one.startTime + one.duration, end) - Math.max(one.startTime, begin));
+      finished([took, shares.filter((one) => one > 0).reduce((sum, one) => sum + one, 0)]);
+    }, 100);
     const armed = performance.now();
     const channel = new MessageChannel();
     const look = () => {
@@ -70,7 +79,9 @@ _SLIDE = """(what) => {
 _EVENTS = {"click": "click", "slide": "input", "arrow": "keydown", "point": "mousedown"}
 
 
-def click_to_result(page: Any, action: Action, rounds: int = 15, until: str = "") -> list[float]:
+def click_to_result(
+    page: Any, action: Action, rounds: int = 15, until: str = "", busy: list[float] | None = None
+) -> list[float]:
     """Return the milliseconds from an action to the change of a text, each round; NaN where none came in 10 s.
 
     Parameters
@@ -80,6 +91,8 @@ def click_to_result(page: Any, action: Action, rounds: int = 15, until: str = ""
     rounds : int
     until : str
         What the text has to hold; any change of it is enough where this is empty.
+    busy : list, optional
+        Gets the milliseconds of each round that the page itself worked, as far as it was in tasks of 50 ms or more.
     """
     times = []
     if action.cell is not None:
@@ -103,7 +116,10 @@ def click_to_result(page: Any, action: Action, rounds: int = 15, until: str = ""
             page.keyboard.press("ArrowRight")
         else:
             page.evaluate(_CLICK if action.how == "click" else _SLIDE, action.what)
-        times.append(float(page.evaluate("() => window.mdnbTook")))
+        took, worked = page.evaluate("() => window.mdnbTook")
+        times.append(float(took))
+        if busy is not None:
+            busy.append(float(worked))
     return times
 
 

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from mdnb.figures.style import COLORS, finish, gaps, text_of
 from mdnb.landscapes import Landscape
 
-__all__ = ["DENSITY", "MARKED", "POINTS", "TRACES", "landscape_figure", "mark_chosen", "mark_frame"]
+__all__ = ["DENSITY", "MARKED", "POINTS", "TRACES", "chosen_points", "landscape_figure"]
 
 #: Numbers of the traces of a figure: the map, its points, the lines of x and y, their points, what is chosen.
 DENSITY, POINTS, LINES, TRACES, MARKED = 0, 1, (2, 3), (4, 5), (6, 7, 8)
@@ -111,12 +111,12 @@ def landscape_figure(
     colour = "" if plain or landscape.colour is None else f", points by {landscape.colour.label}"
     finish(figure, text_of(f"Free energy{where}, {len(landscape):,} frames{colour}"), height=height)
     figure.update_layout(hovermode="closest", dragmode="lasso", margin={"t": 45, "b": 50}, shapes=_marks())
-    mark_chosen(figure, landscape, np.asarray(chosen, int))
-    mark_frame(figure, landscape, frame)
+    _mark_chosen(figure, landscape, np.asarray(chosen, int))
+    _mark_frame(figure, landscape, frame)
     return figure
 
 
-def mark_frame(figure: go.Figure, landscape: Landscape, frame: int | None) -> None:
+def _mark_frame(figure: go.Figure, landscape: Landscape, frame: int | None) -> None:
     """Mark a frame on the map and both traces, in place; none where it has no sample."""
     number = None if frame is None else landscape.sample_of(frame)
     shapes = figure.layout.shapes
@@ -131,11 +131,16 @@ def mark_frame(figure: go.Figure, landscape: Landscape, frame: int | None) -> No
         line.x0 = line.x1 = frame
 
 
-def mark_chosen(figure: go.Figure, landscape: Landscape, chosen: np.ndarray, most: int = 1500) -> None:
-    """Mark chosen frames on the map and both traces, in place: all, or as many as `most` of them."""
+def chosen_points(landscape: Landscape, chosen: np.ndarray, most: int = 1500) -> np.ndarray:
+    """Return x, y and number of chosen frames, (n, 3): of all, or of as many as `most` of them."""
     numbers = landscape.of_frames(chosen)
     numbers = landscape.draw(most, numbers) if len(numbers) else numbers
-    x, y, frames = landscape.x.values[numbers], landscape.y.values[numbers], landscape.frames[numbers]
+    return np.stack([landscape.x.values[numbers], landscape.y.values[numbers], landscape.frames[numbers]], axis=1)
+
+
+def _mark_chosen(figure: go.Figure, landscape: Landscape, chosen: np.ndarray) -> None:
+    """Mark chosen frames on the map and both traces, in place."""
+    x, y, frames = chosen_points(landscape, chosen).T
     for trace, across, up in zip(MARKED, (x, frames, frames), (y, x, y), strict=True):
         figure.data[trace].x, figure.data[trace].y = across, up
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import ipywidgets
 
-from mdnb.figures.attributions import BARS, HEAT, OWN, SWARM, mark_residue
+from mdnb.figures.attributions import BARS, HEAT, OWN, SWARM
+from mdnb.figures.style import COLORS
 from mdnb.views._background import Background
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
+from mdnb.views._marks import Marks
 from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 from mdnb.views.explanation_view import _BY
@@ -32,9 +34,11 @@ class ExplanationControls(Frame):
     def __init__(self, view: Any) -> None:
         super().__init__(view, "Explanation", "mdnb-explanation-view")
         self._setting = False
-        self.figure = new_figure(view.figure())
+        self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
+        self.marks = Marks()
+        plot = ipywidgets.Box([self.figure, self.marks]).add_class("mdnb-plot")
         wide = ipywidgets.Layout(width="auto", max_width="420px")
         self.output = ipywidgets.Dropdown(
             description="Explained", options=list(view.explanations), style=_STYLE, layout=wide
@@ -63,18 +67,17 @@ class ExplanationControls(Frame):
         self.compose([
             ipywidgets.HBox([self.output, self.by], layout=flex),
             ipywidgets.HBox([self.what, self.sample, self.residue, self.check], layout=flex),
-            ipywidgets.HBox([self.figure, self.stage.box], layout=ipywidgets.Layout(flex_flow="row wrap")),
+            ipywidgets.HBox([plot, self.stage.box], layout=ipywidgets.Layout(flex_flow="row wrap")),
             self.words,
         ])  # fmt: skip
         self._fill()
+        self._mark()
         for control in (self.output, self.what, self.sample, self.residue):
             control.observe(self._on_control, "value")
         self.by.observe(self._on_by, "value")
         self.check.on_click(self._on_check)
         self.figure.data[BARS].on_click(self._on_click)
         self.figure.data[HEAT].on_click(self._on_click)
-        view.observe(self._on_value, "value")
-        self.on_close(lambda: view.unobserve(self._on_value, "value"))
 
     def _fill(self) -> None:
         """Put the controls where the view is."""
@@ -99,7 +102,7 @@ class ExplanationControls(Frame):
 
     def draw(self) -> None:
         """Draw what the view shows into the one figure."""
-        new = self.view.figure()
+        new = self._drawn()
         with self.figure.batch_update():
             for number in (SWARM, OWN, BARS, HEAT):
                 now, then = self.figure.data[number], new.data[number]
@@ -115,10 +118,23 @@ class ExplanationControls(Frame):
             self.figure.layout.title.text = new.layout.title.text
             for now, then in zip(self.figure.layout.annotations, new.layout.annotations, strict=True):
                 now.text = then.text
-            self._mark()
+
+    def _drawn(self) -> Any:
+        made = self.view.figure()
+        made.layout.shapes = ()  # `marks` shows them
+        return made
 
     def _mark(self) -> None:
-        mark_residue(self.figure, self.view.explanation, self.view.residue, self.view.sample)
+        """Frame the residue in the bars and the map, and the sample in the map."""
+        residue, sample = self.view.residue, self.view.sample
+        shapes = []
+        if residue is not None:
+            ends = [residue - 0.5, residue + 0.5]
+            shapes += [{"kind": "column", "axes": ["x2", "y2"], "at": ends, "color": COLORS[4]}]
+            shapes += [{"kind": "row", "axes": ["x3", "y3"], "at": ends, "color": COLORS[4]}]
+        if sample is not None and self.view.explanation.window == 1:
+            shapes += [{"kind": "line", "axes": ["x3", "y3"], "at": [sample], "color": COLORS[1]}]
+        self.marks.put(shapes=shapes)
 
     @shows_errors
     def _on_control(self, change: Any) -> None:
@@ -163,12 +179,10 @@ class ExplanationControls(Frame):
         self.check.disabled, self.check.description = False, "Check faithfulness"
 
     @shows_errors
-    def _on_value(self, change: Any) -> None:
-        old, new = change["old"], change["new"]
-        if (old["output"], old["frame"]) != (new["output"], new["frame"]):
-            self.draw()
-        else:
-            with self.figure.batch_update():
-                self._mark()
+    def show(self, anew: bool) -> None:
+        """Show what the view shows now; `anew` where it is of another output or frame."""
         self._fill()
+        self._mark()
         self.show_error("")
+        if anew:
+            self.draw()

@@ -8,9 +8,11 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from mdnb.figures.landscapes import DENSITY, LINES, MARKED, POINTS, TRACES, landscape_figure, mark_chosen, mark_frame
+from mdnb.figures.landscapes import DENSITY, LINES, POINTS, TRACES, chosen_points, landscape_figure
+from mdnb.figures.style import COLORS
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
+from mdnb.views._marks import Marks
 from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 
@@ -18,6 +20,12 @@ __all__ = ["ExplorerControls"]
 
 _NONE = "(none)"
 _STYLE = {"description_width": "initial"}
+#: Where a chosen frame is drawn, from its three numbers: x, y, frame.
+_PANELS = [
+    {"axes": ["x", "y"], "columns": [0, 1], "size": 5},
+    {"axes": ["x2", "y2"], "columns": [2, 0], "size": 4},
+    {"axes": ["x3", "y3"], "columns": [2, 1], "size": 4},
+]
 
 
 class ExplorerControls(Frame):
@@ -34,6 +42,9 @@ class ExplorerControls(Frame):
         self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
+        self.marks = Marks(panels=_PANELS, colour=COLORS[4])
+        self._marked: Any = None
+        plot = ipywidgets.Box([self.figure, self.marks]).add_class("mdnb-plot")
         wide = ipywidgets.Layout(width="190px")
         names = list(view.quantities.names)
         text = {"continuous_update": False, "style": _STYLE, "layout": wide}
@@ -58,7 +69,7 @@ class ExplorerControls(Frame):
         flex = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         self.compose([
             ipywidgets.HBox([self.x, self.y, self.colour, self.temperature], layout=flex),
-            ipywidgets.HBox([self.figure, self.stage.box], layout=ipywidgets.Layout(flex_flow="row wrap")),
+            ipywidgets.HBox([plot, self.stage.box], layout=ipywidgets.Layout(flex_flow="row wrap")),
             ipywidgets.HBox([*self.ends, self.choose, self.clear], layout=flex),
             self.words,
         ])  # fmt: skip
@@ -70,15 +81,12 @@ class ExplorerControls(Frame):
             self.figure.data[trace].on_click(self._on_click)
         for trace in (POINTS, *TRACES):
             self.figure.data[trace].on_selection(self._on_selection)
-        view.observe(self._on_value, "value")
-        view.observe(self._on_frame, "frame")
-        self.on_close(lambda: view.unobserve(self._on_value, "value"))
-        self.on_close(lambda: view.unobserve(self._on_frame, "frame"))
         self._fill()
 
     def _drawn(self) -> Any:
-        view = self.view
-        return landscape_figure(view.landscape, frame=view.frame, chosen=view.value, n_points=view.n_points)
+        made = landscape_figure(self.view.landscape, n_points=self.view.n_points)
+        made.layout.shapes = ()  # `marks` shows them
+        return made
 
     def _fill(self) -> None:
         """Put the controls where the view is."""
@@ -92,10 +100,23 @@ class ExplorerControls(Frame):
                 box.value = float(f"{end:.4g}")
         finally:
             self._filling = False
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    @shows_errors
+    def tell(self) -> None:
+        """Say and mark which frames are chosen, and which is shown."""
         self.words.value = f"<div role='status' class='mdnb-quiet'>{escape(self.view.describe())}</div>"
+        made, frame, chosen = self.view.landscape, self.view.frame, self.view.value
+        points = None
+        if self._marked is None or self._marked[0] is not made or self._marked[1] is not chosen:
+            self._marked = (made, chosen)
+            points = chosen_points(made, chosen[np.isin(chosen, made.frames)])
+        number, shapes = made.sample_of(frame), []
+        if number is not None:
+            at = [float(made.x.values[number]), float(made.y.values[number])]
+            shapes = [{"kind": "ring", "axes": ["x", "y"], "at": at, "color": COLORS[1]}]
+            shapes += [{"kind": "line", "axes": [f"x{n}", f"y{n}"], "at": [frame], "color": COLORS[1]} for n in (2, 3)]
+        self.marks.put(points, shapes)
         self.refresh()
 
     @shows_errors
@@ -103,7 +124,7 @@ class ExplorerControls(Frame):
         """Draw the view's present landscape into the one figure."""
         new = self._drawn()
         with self.figure.batch_update():
-            for number in (DENSITY, POINTS, *LINES, *TRACES, *MARKED):
+            for number in (DENSITY, POINTS, *LINES, *TRACES):
                 now, then = self.figure.data[number], new.data[number]
                 now.x, now.y = then.x, then.y
                 if number in (DENSITY, POINTS):
@@ -118,7 +139,6 @@ class ExplorerControls(Frame):
                 self.figure.layout[axis].title.text = new.layout[axis].title.text
                 self.figure.layout[axis].autorange = True
             self.figure.layout.selections = []
-            mark_frame(self.figure, self.view.landscape, self.view.frame)
         self._fill()
         self.show_error("")
 
@@ -177,16 +197,3 @@ class ExplorerControls(Frame):
             for trace in (POINTS, *TRACES):
                 self.figure.data[trace].selectedpoints = None
         self.show_error("")
-
-    @shows_errors
-    def _on_value(self, change: Any) -> None:
-        known = np.isin(change["new"], self.view.landscape.frames)
-        with self.figure.batch_update():
-            mark_chosen(self.figure, self.view.landscape, change["new"][known])
-        self._tell()
-
-    @shows_errors
-    def _on_frame(self, change: Any) -> None:
-        with self.figure.batch_update():
-            mark_frame(self.figure, self.view.landscape, change["new"])
-        self._tell()

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 import mdnb
-from mdnb.errors import MdnbError
+from mdnb.errors import DataError, MdnbError
 from mdnb.sources import EXAMPLES
 from mdnb.sources.folders import Entry
 from mdnb.views._database_controls import DatabaseControls
@@ -27,6 +27,11 @@ _MOST_TOPOLOGIES = 100  # in the list at once
 _COUNTED = 20  # topologies whose atoms are counted
 _CHECKED = 30  # chosen files whose headers are looked at
 _STYLE = {"description_width": "130px"}
+_WHOLE = {
+    "each put together across the box": True,
+    "put together, and beside each other": "together",
+    "left as in the file": False,
+}
 
 
 def _wide(**options: Any) -> ipywidgets.Layout:
@@ -70,6 +75,18 @@ class PickerControls(Frame):
             description="Every n-th frame", value=start["stride"], min=1, max=1_000_000, style=_STYLE,
             layout=ipywidgets.Layout(width="260px"),
         )  # fmt: skip
+        few = {"style": _STYLE, "layout": ipywidgets.Layout(width="260px")}
+        self.first = ipywidgets.Text(
+            description="First frame", value=_number(start["start"]), placeholder="0", **few,
+            tooltip="Of each file, counted from 0; a negative number counts from the end",
+        )  # fmt: skip
+        self.end = ipywidgets.Text(
+            description="Before frame", value=_number(start["stop"]), placeholder="the end", **few,
+            tooltip="The frame after the last one of each file; a negative number counts from the end",
+        )  # fmt: skip
+        self.whole = ipywidgets.Dropdown(
+            description="Molecules", options=list(_WHOLE.items()), value=start["make_whole"], **wide
+        )
         self.selection = ipywidgets.Text(description="Atoms", value=start["selection"], **wide)
         self.count = ipywidgets.HTML(layout=_wide())
         self.open_files = ipywidgets.Button(description="Open files", button_style="primary")
@@ -78,8 +95,8 @@ class PickerControls(Frame):
         self.preview = ipywidgets.VBox([])
         self.example_part = ipywidgets.VBox([self.example, self.open_example])
         self.folder_part = ipywidgets.VBox([
-            self.where, self.filter, self.files, self.page, self.found, self.health, self.top, self.stride,
-            self.selection, self.count, self.open_files,
+            self.where, self.filter, self.files, self.page, self.found, self.health, self.top, self.first, self.end,
+            self.stride, self.whole, self.selection, self.count, self.open_files,
         ])  # fmt: skip
         self.database = DatabaseControls(picker, self)
         self.compose([
@@ -93,7 +110,8 @@ class PickerControls(Frame):
         self.page.observe(self._on_page, "value")
         self.files.observe(self._on_files, "value")
         self.top.observe(self._on_top, "value")
-        self.selection.observe(self._on_selection, "value")
+        for control in (self.selection, self.first, self.end, self.stride):
+            control.observe(self._on_selection, "value")
         self.open_example.on_click(self._on_open_example)
         self.open_files.on_click(self._on_open_files)
         picker.observe(self._on_value, "value")
@@ -239,12 +257,29 @@ class PickerControls(Frame):
             if self._topology is None or self._topology[0] != (first, top):
                 self._topology = ((first, top), mdnb.load(first, top=top or None).topology)
             topology = self._topology[1]
-            chosen = mdnb.load(first, top=topology, selection=self.selection.value.strip() or "all")
+            more = {"selection": self.selection.value.strip() or "all", "stride": self.stride.value, **self._span()}
+            chosen = mdnb.load(first, top=topology, **more)
         except MdnbError as error:
             self._topology = None
             self.count.value = message_html(str(error))
             return
-        self.count.value = message_html(f"{chosen.n_atoms:,} of {topology.n_atoms:,} atoms", "info")
+        of = "" if len(self.files.value) == 1 else f" of {self.files.value[0]}"
+        self.count.value = message_html(
+            f"{chosen.n_atoms:,} of {topology.n_atoms:,} atoms; {chosen.n_frames:,} frames{of}", "info"
+        )
+
+    def _span(self) -> dict[str, int | None]:
+        """Return the first frame and the one after the last, as `mdnb.load` takes them."""
+        found: dict[str, int | None] = {}
+        for name, control in (("start", self.first), ("stop", self.end)):
+            text = control.value.strip()
+            try:
+                found[name] = int(text) if text else None
+            except ValueError:
+                raise DataError(
+                    f"{control.description}: {text!r} is no whole number; write one such as 100, or -1 from the end"
+                ) from None
+        return found
 
     @shows_errors
     def _on_open_example(self, button: Any) -> None:
@@ -260,7 +295,9 @@ class PickerControls(Frame):
             top=self.top.value or None,
             selection=self.selection.value.strip() or "all",
             stride=self.stride.value,
+            **self._span(),
             time_step=self.picker.start["time_step"],
+            make_whole=self.whole.value,
         )
 
     @shows_errors
@@ -274,6 +311,10 @@ class PickerControls(Frame):
         self.preview.children = () if value is None or self._stage is None else (self._stage.box,)
         self.show_error("")
         self.refresh()
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _n_alike(one: str, other: str) -> int:

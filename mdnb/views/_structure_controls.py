@@ -87,8 +87,10 @@ class StructureControls(Frame):
         self._setting = True
         try:
             for control, most in ((self.number, last), *((c, len(self._run) - 1) for c in (self.slider, self.play))):
-                control.value = 0  # before the bounds shrink, so that none is refused
-                control.max = most
+                if control.max != most:
+                    with control.hold_sync():
+                        control.value = 0  # before the bounds shrink, so that none is refused
+                        control.max = most
             self._set_frame()
         finally:
             self._setting = False

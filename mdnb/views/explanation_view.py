@@ -148,7 +148,10 @@ class ExplanationView(View):
         old, new = change["old"], change["new"]
         if not hasattr(self, "structure"):
             return
-        if (old["output"], old["frame"]) != (new["output"], new["frame"]):
+        anew = (old["output"], old["frame"]) != (new["output"], new["frame"])
+        if self._controls is not None:  # first, as the structure takes the browser longer
+            self._controls.show(anew)
+        if anew:
             self.structure.show(self._structure(), self.painted(), unit="attribution", keep=True)
         self.structure.residue = self.residue
 

@@ -105,6 +105,7 @@ class Explorer(View):
         self.features, self.run, self.n_points = features, run, n_points
         self.quantities = Quantities(features, run)
         self._inside: list[list[float]] | None = None
+        self._held, self._playing = False, None
         self._asked: dict[str, Any] = {}
         self.structure = StructureView(features.source, frame=frame, width=335, height=380)
         self._trait_values["value"] = np.empty(0, np.int64)
@@ -147,8 +148,13 @@ class Explorer(View):
         numbers = self.landscape.inside(*np.array(rounded, float).reshape(-1, 2).T)
         if not len(numbers):
             raise DataError("no frame lies in there; draw around places of the map that have a colour")
-        self.value = self.landscape.frames[numbers]
-        self._inside = rounded
+        held, self._held = self._held, True
+        try:
+            self.value = self.landscape.frames[numbers]
+            self._inside = rounded
+        finally:
+            self._held = held
+            self._show()
 
     def choose_near(self, x: float, y: float) -> None:
         """Choose the frames in the bin of the map at a point, and show the one nearest to the point.
@@ -162,8 +168,13 @@ class Explorer(View):
         number = made.nearest(x, y)
         column, row = divmod(int(made.cells[number]), made.bins)
         (left, right), (low, high) = made.edges[0][column : column + 2], made.edges[1][row : row + 2]
-        self.frame = int(made.frames[number])  # first, so that no other one is shown between
-        self.choose_inside([[left, low], [right, low], [right, high], [left, high]])
+        self._held = True  # so that all is shown at once, and no other frame between
+        try:
+            self.frame = int(made.frames[number])
+            self.choose_inside([[left, low], [right, low], [right, high], [left, high]])
+        finally:
+            self._held = False
+            self._show()
 
     @validate("value")
     def _check_value(self, proposal: Any) -> np.ndarray:
@@ -177,11 +188,22 @@ class Explorer(View):
     @observe("value")
     def _on_value(self, change: Any) -> None:
         self._inside = None
-        self.structure.play(change["new"])
+        self._show()
 
     @observe("frame")
     def _on_frame(self, change: Any) -> None:
-        self.structure.value = change["new"]
+        self._show()
+
+    def _show(self) -> None:
+        """Show frame and chosen frames: in words and on the map first, as the structure takes the browser longer."""
+        if self._held or not hasattr(self, "structure"):
+            return
+        if self._controls is not None:
+            self._controls.tell()
+        self.structure.value = self.frame
+        if self._playing is not self.value:
+            self._playing = self.value
+            self.structure.play(self.value)
 
     def _follow(self, change: Any) -> None:
         self.frame = change["new"]

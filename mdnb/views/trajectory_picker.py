@@ -19,6 +19,17 @@ from mdnb.views.structure_view import StructureView
 __all__ = ["TrajectoryPicker"]
 
 
+#: Its place in a report where nothing is picked: the outline of a picture, and what to do.
+_EMPTY = (
+    "<figure style='margin:0;max-width:560px'><svg viewBox='0 0 560 120' role='img' style='width:100%;border:1px "
+    "dashed #8a929c;border-radius:4px' aria-label='No structure: nothing is picked'><g fill='none' stroke='#8a929c' "
+    "stroke-width='3'><path d='M180 75l45-30 45 30 45-30 45 30'/><circle cx='180' cy='75' r='7'/><circle cx='225' "
+    "cy='45' r='7'/><circle cx='270' cy='75' r='7'/><circle cx='315' cy='45' r='7'/><circle cx='360' cy='75' r='7'/>"
+    "</g></svg><figcaption>No trajectories are picked: give files=, example= or database=, or pick them in a live "
+    "notebook.</figcaption></figure>"
+)
+
+
 class TrajectoryPicker(View):
     """Choose trajectories by clicking; a script or papermill chooses them with the arguments.
 
@@ -28,7 +39,7 @@ class TrajectoryPicker(View):
         The folder to look through; never left.
     files : path or sequence of paths
         Opened at once with `mdnb.load`, relative to the current folder as there.
-    top, selection, stride, time_step
+    top, selection, stride, start, stop, time_step, make_whole
         As for `mdnb.load`; also what the controls start with.
     example : str, optional
         A packaged example, opened at once with `mdnb.example`. Not together with `files`.
@@ -60,7 +71,10 @@ class TrajectoryPicker(View):
         top: str | os.PathLike[str] | None = None,
         selection: str = "all",
         stride: int = 1,
+        start: int | None = None,
+        stop: int | None = None,
         time_step: float | None = None,
+        make_whole: bool | str = True,
         example: str | None = None,
         database: str | None = None,
         entry: str = "",
@@ -71,7 +85,10 @@ class TrajectoryPicker(View):
         self.preview: StructureView | None = None
         self.health: Health | None = None
         self._call: tuple[str, dict[str, Any]] | None = None
-        self.start = {"top": top, "selection": selection, "stride": stride, "time_step": time_step}
+        self.start: dict[str, Any] = {
+            "top": top, "selection": selection, "stride": stride, "start": start, "stop": stop,
+            "time_step": time_step, "make_whole": make_whole,
+        }  # fmt: skip
         chosen = [files] if isinstance(files, (str, os.PathLike)) else list(files)
         if chosen and example:
             raise DataError(f"got example={example!r} and files: give one of the two")
@@ -82,7 +99,7 @@ class TrajectoryPicker(View):
         elif example:
             self.open_example(example)
         elif chosen:
-            self.open_files(chosen, top=top, selection=selection, stride=stride, time_step=time_step)
+            self.open_files(chosen, **self.start)
 
     def open_example(self, name: str) -> None:
         """Pick a packaged example, as `mdnb.example` does."""
@@ -95,7 +112,10 @@ class TrajectoryPicker(View):
         top: str | os.PathLike[str] | None = None,
         selection: str = "all",
         stride: int = 1,
+        start: int | None = None,
+        stop: int | None = None,
         time_step: float | None = None,
+        make_whole: bool | str = True,
     ) -> None:
         """Pick files, as `mdnb.load` does."""
         names = [os.fspath(file) for file in files]
@@ -103,11 +123,14 @@ class TrajectoryPicker(View):
             "top": None if top is None else os.fspath(top),
             "selection": selection,
             "stride": stride,
+            "start": start,
+            "stop": stop,
             "time_step": time_step,
+            "make_whole": make_whole,
         }
         opened = mdnb.load(names, **options)
-        defaults: dict[str, Any] = {"top": None, "selection": "all", "stride": 1, "time_step": None}
-        given = {key: value for key, value in options.items() if value != defaults[key]}
+        defaults = {"selection": "all", "stride": 1, "make_whole": True}
+        given = {key: value for key, value in options.items() if value != defaults.get(key)}
         self._set(opened, "load", {"": names[0] if len(names) == 1 else names, **given})
 
     def open_database(self, database: str, entry: str, **options: Any) -> None:
@@ -184,9 +207,7 @@ class TrajectoryPicker(View):
     def static_html(self) -> str:
         """Return what is picked as HTML for a report."""
         if self.value is None or self.preview is None:
-            return (
-                "<p><em>No trajectories are picked: give files= or example=, or pick them in a live notebook.</em></p>"
-            )
+            return f"{_EMPTY}{self._settings_html()}"
         return (
             f"{self.value._repr_html_()}{'' if self.health is None else self.health._repr_html_()}"
             f"{self._settings_html()}"

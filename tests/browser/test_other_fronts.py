@@ -49,6 +49,7 @@ def test_picker_and_tuner_are_drawn_and_react(front: str, page: Any, lab: dict[s
     poll("the learning curves", lambda: curves.count() >= 2, page)
     tuner.get_by_role("button", name="Show code").click()
     tuner.locator("pre", has_text="mdnb.fit").wait_for()
+    assert page.get_by_text("Error displaying widget").count() == 0
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / f"{front}.png"))
     # Voila asks for an icon font and for MathJax, which it can do without; nothing of ours asks for anything.

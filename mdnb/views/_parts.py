@@ -51,9 +51,7 @@ def _figure_class() -> Any:
     import plotly.graph_objects as go
 
     # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
-    source = traitlets.Unicode(str(go.FigureWidget._esm), help="What plotly runs in the browser.").tag(sync=True)
-    esm = (STATIC / "plotly.js").read_text(encoding="utf-8")
-    return type("Figure", (go.FigureWidget,), {"_esm": esm, "_plotly": source})
+    return type("Figure", (go.FigureWidget,), {"_esm": str(go.FigureWidget._esm)})
 
 
 def new_figure(drawn: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -77,9 +78,9 @@ def progress_bar(*, total: int, description: str, unit: str, initial: int = 0) -
 @cache
 def _bar_class() -> Any:
     from tqdm.auto import tqdm as auto
-    from tqdm.notebook import tqdm as live
 
-    if not issubclass(auto, live):
+    live = sys.modules.get("tqdm.notebook")  # loaded by tqdm.auto in a notebook only: it brings ipywidgets along
+    if live is None or not issubclass(auto, live.tqdm):
         return auto
 
     class Bar(auto):

@@ -227,12 +227,12 @@ def test_generated_trajectories_and_lists_are_taken(replicas, sets):
 
 
 def test_what_a_network_generates(replicas):
-    """A network of a few epochs: it is judged from end to end, and far from the floor."""
+    """A network of a few epochs: it is judged from end to end, and above the floor."""
     run = fit_family("VAE", epochs=3)
     made = mdnb.generate(run, 300, seed=1)
     found = judge({"VAE": made}, replicas[6:], replicas[:6], baselines=False)
     row = found.row("VAE", "torsions, JS")
-    assert row.value > 1.2 * row.floor
+    assert row.value > row.floor
     assert row.low <= row.value <= row.high
     limits = Limits.measure(replicas[:6].frames(slice(None)))
     expected = np.logical_and.reduce(list(check_structures(made.structures, limits).values())).mean()

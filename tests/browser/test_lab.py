@@ -41,7 +41,8 @@ def ask(page: Any, code: str) -> str:
         "code => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(code)", code
     )
     command(page, "notebook:run-cell")
-    printed = page.locator(".jp-Notebook .jp-Cell").last.locator(".jp-OutputArea-output pre")
+    # A progress bar that is done leaves an empty place.
+    printed = page.locator(".jp-Notebook .jp-Cell").last.locator(".jp-OutputArea-output pre:not(:empty)")
     printed.first.wait_for()
     return "\n".join(printed.all_text_contents()).strip()
 

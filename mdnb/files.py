@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["NO_LOCKS", "locked", "sha256_of", "write_tensors", "write_whole"]
+__all__ = ["NO_LOCKS", "locked", "sha256_of", "size_text", "write_tensors", "write_whole"]
 
 #: Numbers of the errors by which a file system says that it has no locks.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -94,3 +94,12 @@ def sha256_of(path: Path) -> str:
     """Return the hash of a file, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_text(n_bytes: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:,.3g} TB"

@@ -12,12 +12,13 @@ import pytest
 from web import serving
 
 from mdnb.errors import DataError
+from mdnb.files import size_text
 from mdnb.progress import watched
 from mdnb.sources import download as module
 from mdnb.sources import web as requests
 from mdnb.sources.archives import unpack
 from mdnb.sources.download import Remote, download
-from mdnb.sources.web import human, mirrored
+from mdnb.sources.web import mirrored
 
 CONTENT = os.urandom(700_000)
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -226,8 +227,8 @@ def test_mirrors(monkeypatch):
         mirrored("https://a.b/c")
 
 
-def test_human():
-    assert [human(n) for n in (0, 999, 1500, 2.5e6, 1.33e11, 4e12)] == [
+def test_size_text():
+    assert [size_text(n) for n in (0, 999, 1500, 2.5e6, 1.33e11, 4e12)] == [
         "0 B", "999 B", "1.5 kB", "2.5 MB", "133 GB", "4 TB"
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 import mdnb
 from mdnb.errors import DataError
 from mdnb.features import InternalCoordinates, featurize
-from mdnb.features.positions import rotations
+from mdnb.features.superposition import rotations
 from mdnb.trajectories import Chunk
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import FEATURIZERS, Column, Featurizer
+from mdnb.features.superposition import rotations
 
 if TYPE_CHECKING:
     import mdtraj
@@ -47,19 +48,13 @@ class Invertible(Featurizer):
         ----------
         values : (n_frames, n_columns) array
             Of real frames; a few are enough.
-
-        References
-        ----------
-        Kabsch, Acta Cryst. A 32, 922 (1976), https://doi.org/10.1107/S0567739476001873 (superposition).
         """
         steps = 1e-3 * np.maximum(values.std(0), 1e-6)
         moved = np.zeros(values.shape)
         for row, frame in enumerate(values.astype(np.float64)):
             changed = self.rebuild(np.concatenate([frame[None], frame + np.diag(steps)]))
             centred = changed - changed.mean(1, keepdims=True)
-            left, _, right = np.linalg.svd(np.einsum("fai,aj->fij", centred[1:], centred[0]))
-            left[:, :, -1] *= np.sign(np.linalg.det(left @ right))[:, None]
-            apart = centred[1:] @ (left @ right) - centred[0]
+            apart = centred[1:] @ rotations(centred[1:], centred[0]) - centred[0]
             moved[row] = np.sqrt(np.square(apart).sum(-1).mean(-1)) / steps
         return np.asarray(np.sqrt(np.square(moved).mean(0)))
 

@@ -11,34 +11,11 @@ from mdnb.errors import DataError
 from mdnb.features.base import Column, Featurizer, atom_labels
 from mdnb.features.invertible import Invertible, compare_columns
 from mdnb.features.references import checked_reference, frame_of, reference_places
+from mdnb.features.superposition import rotations
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
-
-
-def rotations(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return the rotation matrices that superpose centred positions on a centred reference.
-
-    Parameters
-    ----------
-    positions : (n_frames, n_atoms, 3) array
-    reference : (n_atoms, 3) array
-
-    Returns
-    -------
-    (n_frames, 3, 3) array
-        ``positions @ rotation`` lies on the reference; always proper (no reflection).
-
-    References
-    ----------
-    Kabsch, Acta Cryst. A 32, 922 (1976), https://doi.org/10.1107/S0567739476001873
-    """
-    covariance = np.einsum("fai,aj->fij", positions.astype(np.float64), reference.astype(np.float64))
-    left, _, right = np.linalg.svd(covariance)
-    sign = np.sign(np.linalg.det(left @ right))
-    left[:, :, -1] *= sign[:, None]
-    return left @ right
 
 
 class _Superposed(Featurizer):

@@ -15,8 +15,7 @@ from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
 from mdnb.errors import DataError
-from mdnb.files import write_whole
-from mdnb.sources.web import human
+from mdnb.files import size_text, write_whole
 
 __all__ = ["unpack"]
 
@@ -69,8 +68,8 @@ def unpack(archive: Path, wanted: str, folder: Path) -> list[Path]:
                 room -= member.size
                 if room < 0:
                     raise DataError(
-                        f"{archive} claims to hold {human(member.size)} in {name!r}, more than {_TIGHTEST} times its "
-                        "own size; it is no archive of trajectories, or damaged"
+                        f"{archive} claims to hold {size_text(member.size)} in {name!r}, more than {_TIGHTEST} times "
+                        "its own size; it is no archive of trajectories, or damaged"
                     )
                 found[name] = folder / name
                 if not _is_there(found[name], member.size, archive):
@@ -122,7 +121,9 @@ def _safe(name: str, archive: Path) -> str:
 def _write(member: _Member, path: Path, archive: Path) -> None:
     free = shutil.disk_usage(path.parent).free
     if member.size > free:
-        raise DataError(f"{path.name} needs {human(member.size)}, {path.parent} has {human(free)} free; make room")
+        raise DataError(
+            f"{path.name} needs {size_text(member.size)}, {path.parent} has {size_text(free)} free; make room"
+        )
 
     def copy(temporary: Path) -> None:
         left = member.size

@@ -22,10 +22,10 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from mdnb.errors import DataError
-from mdnb.files import write_whole
+from mdnb.files import size_text, write_whole
 from mdnb.progress import progress_bar
 from mdnb.sources import web
-from mdnb.sources.web import BROKEN, get, give_up_or_wait, human
+from mdnb.sources.web import BROKEN, get, give_up_or_wait
 
 __all__ = ["Remote", "download"]
 
@@ -217,7 +217,7 @@ class _Transfer:
     def _receive(self, answer: Any, total: int) -> None:
         done = self._done
         if self._bar is None:
-            size = f" ({human(total)})" if total else ""
+            size = f" ({size_text(total)})" if total else ""
             self._bar = progress_bar(total=total, description=f"{self._remote.name}{size}", unit="B", initial=done)
         while block := answer.read1(_BLOCK):
             self._file.write(block)
@@ -226,7 +226,7 @@ class _Transfer:
                 self._refuse_large(done)
             self._bar.update(len(block))
         if total and done < total:
-            raise ConnectionError(f"the connection ended after {human(done)} of {human(total)}")
+            raise ConnectionError(f"the connection ended after {size_text(done)} of {size_text(total)}")
 
     def _start_again(self) -> None:
         self._file.truncate(0)
@@ -239,16 +239,16 @@ class _Transfer:
         if needed > self._max:
             self._file.truncate(0)
             _forget(self._partial)
-            others = f" and with what was downloaded for it before {human(needed)}" if self._before else ""
+            others = f" and with what was downloaded for it before {size_text(needed)}" if self._before else ""
             raise DataError(
-                f"{self._remote.name} has {human(size)}{others}, more than max_gb={self._max / 1e9:g}; ask for it with "
-                f"max_gb={needed / 1e9 * 1.1:.2g} or more{self._by_hand()}"
+                f"{self._remote.name} has {size_text(size)}{others}, more than max_gb={self._max / 1e9:g}; ask for it "
+                f"with max_gb={needed / 1e9 * 1.1:.2g} or more{self._by_hand()}"
             )
         free = shutil.disk_usage(self._partial.parent).free
         if size - self._done > free:
             raise DataError(
-                f"{self._remote.name} has {human(size)}, and {self._partial.parent} has {human(free)} free; make room, "
-                "or set MDNB_CACHE to a folder on another disk"
+                f"{self._remote.name} has {size_text(size)}, and {self._partial.parent} has {size_text(free)} free; "
+                "make room, or set MDNB_CACHE to a folder on another disk"
             )
 
 

@@ -11,12 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from mdnb.errors import DataError, MdnbError
+from mdnb.files import size_text
 from mdnb.formats import FORMATS, open_trajectory
 from mdnb.formats.probe import probe_trajectories
 from mdnb.formats.topologies import TOPOLOGIES, read_topology
 from mdnb.health import Finding, quick_findings
 
-__all__ = ["TOPOLOGIES", "Entry", "Folder", "Header", "size_text"]
+__all__ = ["TOPOLOGIES", "Entry", "Folder", "Header"]
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,6 @@ class Header:
     time_step: float = math.nan
     own_topology: bool = False
     findings: tuple[Finding, ...] = ()
-
-
-def size_text(n_bytes: float) -> str:
-    """Return a number of bytes as people read it."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.3g} TB"
 
 
 class Folder:

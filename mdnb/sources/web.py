@@ -14,7 +14,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from mdnb import __version__
 from mdnb.errors import DataError
 
-__all__ = ["BROKEN", "PAUSES", "TIMEOUT", "get", "give_up_or_wait", "human", "mirrored"]
+__all__ = ["BROKEN", "PAUSES", "TIMEOUT", "get", "give_up_or_wait", "mirrored"]
 
 #: Seconds without a byte after which a connection counts as broken.
 TIMEOUT = 30.0
@@ -23,15 +23,6 @@ PAUSES: tuple[float, ...] = (1.0, 3.0, 10.0)
 #: What may be tried again: too many requests, and errors of the server.
 _PASSING = (408, 429, 500, 502, 503, 504)
 BROKEN = (URLError, http.client.HTTPException, TimeoutError, ConnectionError)
-
-
-def human(n_bytes: float) -> str:
-    """Return a number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.3g} TB"
 
 
 def mirrored(url: str) -> str:

@@ -11,9 +11,9 @@ import ipywidgets
 
 import mdnb
 from mdnb.errors import SpecError
+from mdnb.files import size_text
 from mdnb.progress import watched
 from mdnb.sources.database import Database
-from mdnb.sources.web import human
 from mdnb.views._background import Background
 from mdnb.views._frame import Frame
 from mdnb.views._live import message_html, shows_errors
@@ -203,7 +203,7 @@ class DatabaseControls:
             self._shown = monotonic()
             self.bar.value = done / total if total else 0.0
             whole = ", checking and opening it" if total and done >= total else ""
-            self.status.value = f"Got {human(done)}{f' of {human(total)}' if total else ''}{whole} ..."
+            self.status.value = f"Got {size_text(done)}{f' of {size_text(total)}' if total else ''}{whole} ..."
 
     @shows_errors
     def _on_cancel(self, button: Any) -> None:

@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 
 from mdnb.features.survey import Option, Preview, options_of
-from mdnb.sources.folders import size_text
+from mdnb.files import size_text
 from mdnb.views._job import Job
 from mdnb.views._live import error_text, message_html, shows_errors
 from mdnb.views._parts import CheckTable, SettingsForm

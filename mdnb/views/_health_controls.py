@@ -11,8 +11,9 @@ from typing import Any
 
 import ipywidgets
 
+from mdnb.files import size_text
 from mdnb.health import Finding
-from mdnb.sources.folders import Header, size_text
+from mdnb.sources.folders import Header
 from mdnb.views._live import error_text
 
 __all__ = ["FrameCheck", "findings_html"]

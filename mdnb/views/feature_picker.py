@@ -16,9 +16,9 @@ from mdnb.features.engine import featurize
 from mdnb.features.identity import settings_of
 from mdnb.features.survey import Offer, Preview, offer, preview
 from mdnb.features.writing import features_code, featurizer_code
+from mdnb.files import size_text
 from mdnb.loading import load
 from mdnb.progress import watched
-from mdnb.sources.folders import size_text
 from mdnb.trajectories import Trajectories
 from mdnb.views._job import Job
 from mdnb.views._source import trajectories_lines

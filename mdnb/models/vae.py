@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Model, ModelSpec, Task
 from mdnb.models.condition import Condition
+from mdnb.models.latents import Density, Noise
 from mdnb.models.layers import Convolutions, mlp
 from mdnb.specs import setting
 
@@ -20,8 +20,6 @@ __all__ = ["VAE"]
 
 #: Least weight of a number, as a share of the one that moves the atoms most.
 _LEAST = 0.05
-#: Numbers of a frame whose residuals' covariance is kept whole, at most.
-_CORRELATED = 2048
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,6 @@ class VAEModel(Model):
     https://doi.org/10.48550/arXiv.1903.12436.
     """
 
-    density_weights: Tensor
-    density_means: Tensor
-    density_factors: Tensor
-    noise_factor: Tensor
-
     def __init__(self, spec: VAE, task: Task) -> None:
         super().__init__()
         self.spec, self.shape, self.conditional = spec, task.shape, task.kind != "none"
@@ -93,12 +86,8 @@ class VAEModel(Model):
             self.register_buffer("log_width", -torch.log(precision))
         else:
             self.log_width = nn.Parameter(torch.zeros(n_numbers))
-        # Lower Cholesky factor of the residuals' covariance; of very many numbers only their widths, as a diagonal.
-        self.register_buffer("noise_factor", torch.zeros(n_numbers, n_numbers if n_numbers <= _CORRELATED else 1))
-        joint = spec.latent + known
-        self.register_buffer("density_weights", torch.ones(spec.components) / spec.components)
-        self.register_buffer("density_means", torch.zeros(spec.components, joint))
-        self.register_buffer("density_factors", torch.eye(joint).repeat(spec.components, 1, 1))
+        self.density = Density(spec.components, spec.latent, known)
+        self.residual = Noise(n_numbers)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the posterior, each (batch, latent).
@@ -144,35 +133,23 @@ class VAEModel(Model):
     @torch.no_grad()
     def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Fit the density of the latents, and say which latents are not used."""
-        from sklearn.mixture import GaussianMixture
-
         means, widths, drawn, known, labels = [], [], [], [], []
         generator = torch.Generator().manual_seed(0)
-        residuals = _Residuals(self.noise_factor)
         for batch in train:
             mean, log_variance = self.encode(batch.x, batch.y)
             noise = torch.randn(mean.shape, generator=generator).to(mean)
             z = mean + torch.exp(0.5 * log_variance) * noise
-            residuals.add(batch.x.flatten(1) - self.decode(z, batch.y).flatten(1))
+            self.residual.add(batch.x.flatten(1) - self.decode(z, batch.y).flatten(1))
             means.append(mean)
             widths.append(log_variance)
             drawn.append(z)
             known.append(self.condition(batch.y, batch.x))
             if batch.y is not None:
                 labels.append(batch.y)
-        self.noise_factor.copy_(residuals.factor())
-        mean, log_variance, z = torch.cat(means).cpu(), torch.cat(widths).cpu(), torch.cat(drawn).cpu()
+        self.residual.fit()
         self.condition.remember(torch.cat(labels) if labels else None)
-        n_components = min(self.spec.components, max(1, len(z) // 10))
-        mixture = GaussianMixture(n_components, random_state=0, reg_covar=1e-5, max_iter=200, init_params="k-means++")
-        both = torch.cat([z, torch.cat(known).cpu()], dim=1).numpy()
-        rows = both[np.random.default_rng(0).permutation(len(z))[:20_000]]
-        mixture.fit(rows.astype(np.float64))
-        self.density_weights.zero_()
-        self.density_weights[:n_components] = torch.tensor(mixture.weights_, dtype=torch.float32)
-        self.density_means[:n_components] = torch.tensor(mixture.means_, dtype=torch.float32)
-        factors = np.linalg.cholesky(mixture.covariances_)
-        self.density_factors[:n_components] = torch.tensor(factors, dtype=torch.float32)
+        self.density.fit(torch.cat(drawn), torch.cat(known))
+        mean, log_variance = torch.cat(means), torch.cat(widths)
         unused = int((_divergence(mean, log_variance).mean(0) < 0.01).sum())
         if not unused:
             return []
@@ -186,69 +163,14 @@ class VAEModel(Model):
         """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
         if condition is None:
             condition = self.condition.draw(n, generator)
-        known = self.condition(condition, self.density_means[:1].expand(n, -1))
-        z = _draw(self.density_weights, self.density_means, self.density_factors, known, generator)
-        return self.decode(z, condition) + self.noise(n, generator)
+        known = self.condition(condition, self.density.means[:1].expand(n, -1))
+        return self.decode(self.density.draw(known, generator), condition) + self.noise(n, generator)
 
     def noise(self, n: int, generator: torch.Generator) -> Tensor:
         """Return n draws of what the latents do not hold, (n, *shape), scaled."""
-        own = torch.randn(n, math.prod(self.shape), generator=generator).to(self.noise_factor)
-        whole = self.noise_factor.shape[1] > 1 or len(self.noise_factor) == 1
-        drawn = own @ self.noise_factor.T if whole else own * self.noise_factor[:, 0]
-        return drawn.reshape(n, *self.shape)
-
-
-class _Residuals:
-    """Covariance of rows that come in batches, about zero."""
-
-    def __init__(self, factor: Tensor) -> None:
-        self._n, self._whole = 0, factor.shape[1] > 1 or len(factor) == 1
-        self._sum = torch.zeros_like(factor, dtype=torch.float64)
-
-    def add(self, rows: Tensor) -> None:
-        rows = rows.to(self._sum)
-        self._sum += rows.T @ rows if self._whole else rows.square().sum(0)[:, None]
-        self._n += len(rows)
-
-    def factor(self) -> Tensor:
-        """Return the lower Cholesky factor, or the standard deviations."""
-        covariance = self._sum / max(1, self._n)
-        if not self._whole:
-            return covariance.sqrt()
-        return torch.linalg.cholesky(covariance + 1e-7 * torch.eye(len(covariance)).to(covariance))
+        return self.residual.draw(n, generator).reshape(n, *self.shape)
 
 
 def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return the Kullback-Leibler divergence from the standard normal, of each latent in nats."""
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp())
-
-
-def _draw(weights: Tensor, means: Tensor, factors: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw from a mixture of Gaussians of (latent, known) given the known part, (n, n_known) -> (n, n_latent).
-
-    The conditional of a joint Gaussian is Gaussian, and components weigh as likely as they make the known part:
-    Bishop, Pattern Recognition and Machine Learning (2006), section 2.3.1.
-    """
-    n, n_known = known.shape
-    n_latent = means.shape[1] - n_known
-    if not n_known:
-        component = torch.multinomial(weights, n, replacement=True, generator=generator)
-        noise = torch.randn(n, n_latent, 1, generator=generator)
-        return means[component] + (factors[component] @ noise)[..., 0]
-    covariances = (factors @ factors.mT).double()
-    own, cross, inner = (
-        covariances[:, n_latent:, n_latent:],
-        covariances[:, :n_latent, n_latent:],
-        covariances[:, :n_latent, :n_latent],
-    )
-    own = own + 1e-6 * torch.eye(n_known, dtype=own.dtype)
-    gain = torch.linalg.solve(own, cross.mT).mT  # (components, latent, known)
-    offset = known.double()[:, None] - means[:, n_latent:].double()  # (n, components, known)
-    normal = torch.distributions.MultivariateNormal(torch.zeros(n_known, dtype=own.dtype), own, validate_args=False)
-    log_weights = torch.log(weights.double()) + normal.log_prob(offset)
-    component = torch.multinomial(torch.softmax(log_weights, 1), 1, generator=generator)[:, 0]
-    rest = inner - gain @ cross.mT + 1e-9 * torch.eye(n_latent, dtype=own.dtype)
-    centre = means[component, :n_latent].double()
-    centre = centre + (gain[component] @ offset[torch.arange(n), component][..., None])[..., 0]
-    noise = torch.randn(n, n_latent, 1, generator=generator, dtype=own.dtype)
-    return (centre + (torch.linalg.cholesky(rest)[component] @ noise)[..., 0]).float()

@@ -85,9 +85,7 @@ def train_ours(
         run = mdnb.fit(features, None, spec, how)
     with drawing.taken():
         made = mdnb.generate(run, n, seed=seed)
-    return Contestant(
-        f"mdnb {family}, seed {seed}", made, training, drawing, reconstruction(run, system), family
-    )
+    return Contestant(f"mdnb {family}, seed {seed}", made, training, drawing, reconstruction(run, system), family)
 
 
 @torch.no_grad()

@@ -65,7 +65,9 @@ def output_of(run: Run, features: Features, asked: str | int) -> tuple[Head, str
 def _reconstruction(run: Run) -> tuple[Head, str]:
     """Return the mean squared error of what an autoencoder makes of a frame."""
     if not hasattr(run.model, "reconstruct"):
-        raise SpecError(f"a {run.family} reconstructs nothing, so that it has no {_RECONSTRUCTION!r}; explain a VAE")
+        raise SpecError(
+            f"a {run.family} reconstructs nothing, so that it has no {_RECONSTRUCTION!r}; explain a VAE or a GAN"
+        )
 
     def head(model: nn.Module, x: Tensor) -> Tensor:
         made: Tensor = model.reconstruct(x)  # type: ignore[operator]  # as above

@@ -1,4 +1,4 @@
-"""GAN: a Wasserstein generative adversarial network of frames with gradient penalty."""
+"""GAN: a Wasserstein generative adversarial network of frames, with an encoder and gradient penalty."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Model, ModelSpec, Part, Task
-from mdnb.models.condition import Condition
 from mdnb.models.layers import mlp
+from mdnb.models.vae import VAE, VAEModel
 from mdnb.specs import setting
 
 __all__ = ["GAN"]
@@ -25,27 +25,43 @@ class GAN(ModelSpec):
     supervised: ClassVar[bool] = False
     validated: ClassVar[bool] = False
 
-    latent: int = setting(32, "dimensions of the generator's noise", low=1, high=512, log=True)
-    hidden: int = setting(128, "units of each hidden layer", low=8, high=2048, log=True)
-    layers: int = setting(3, "hidden layers of generator and critic", low=1, high=6)
+    latent: int = setting(10, "dimensions of the latent space", low=1, high=128, log=True)
+    noise: int = setting(64, "dimensions of the generator's noise", low=1, high=512, log=True)
+    hidden: int = setting(256, "units of each hidden layer", low=8, high=2048, log=True)
+    layers: int = setting(2, "hidden layers of each network", low=1, high=6)
     penalty: float = setting(1.0, "weight of the gradient penalty", low=0.0, high=100.0)
+    beta: float = setting(0.5, "weight of the encoder's Kullback-Leibler term", low=0.0, high=100.0, searched=False)
+    resolution: float = setting(0.003, "how far an atom has to move before a latent is worth it, where the features "
+                                "are those of structures", low=1e-4, high=0.1, log=True, unit="nm",
+                                searched=False)  # fmt: skip
+    components: int = setting(
+        50, "Gaussians of the density fitted on the latents", low=1, high=500, log=True, searched=False
+    )
 
     def build(self, task: Task) -> Model:
-        """Return the two networks."""
+        """Return the networks."""
         return GANModel(self, task)
 
 
 class GANModel(Model):
-    """WGAN-GP: a critic tells real from generated frames, a generator learns to pass; conditional with a label.
+    """A GAN with an encoder, whose critic sees frames beside their latents; conditional with a label.
+
+    A frame is what is decoded from its latents, and the rest, which the generator makes of the latents and of noise.
+    The critic is shown latents with the rest of the real frame, or with a generated one, so that the generator learns
+    how the atoms move in every state of the molecule, and no state can be forgotten: a plain WGAN-GP of internal
+    coordinates leaves out or invents states. Latents are drawn from a density fitted on those of the training frames.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: Wasserstein critic with gradient
-    penalty, the two trained in turns. Shape: `score` is (batch, 1), the critic's score (high for real frames).
-    The history holds two measures of mode collapse: ``coverage``, the share of held-out real frames that have a
-    generated one among their neighbours along the three first principal components (about 0.97 where the two
-    distributions are the same), and ``diversity``, the spread of generated frames over that of real ones (then 1).
+    penalty, the two trained in turns; encoder and decoder learn by the VAE's loss. Shape: `score` is (batch, 1), the
+    critic's score (high for real frames). The history holds two measures of mode collapse: ``coverage``, the share of
+    held-out real frames that have a generated one, made of the latents of others, among their neighbours along the
+    three first principal components (about 0.97 where the two distributions are the same), and ``diversity``, the
+    spread of generated frames over that of real ones (then 1).
 
-    References: Gulrajani et al. (2017), https://doi.org/10.48550/arXiv.1704.00028; Mirza, Osindero (2014,
-    conditional), https://doi.org/10.48550/arXiv.1411.1784; Naeem et al. (2020, coverage),
+    References: Larsen et al. (2016, VAE/GAN), https://doi.org/10.48550/arXiv.1512.09300; Dumoulin et al. (2017, critic
+    of frames and latents), https://doi.org/10.48550/arXiv.1606.00704; Gulrajani et al. (2017, gradient penalty),
+    https://doi.org/10.48550/arXiv.1704.00028; Mirza, Osindero (2014, conditional),
+    https://doi.org/10.48550/arXiv.1411.1784; Naeem et al. (2020, coverage),
     https://doi.org/10.48550/arXiv.2002.09797.
     """
 
@@ -56,83 +72,110 @@ class GANModel(Model):
     def __init__(self, spec: GAN, task: Task) -> None:
         super().__init__()
         self.spec, self.shape, self.conditional = spec, task.shape, task.kind != "none"
-        self.condition = Condition(task)
+        own = VAE(
+            latent=spec.latent, hidden=spec.hidden, layers=spec.layers, beta=spec.beta, resolution=spec.resolution,
+            components=spec.components,
+        )  # fmt: skip
+        self.autoencoder = VAEModel(own, task)
+        self.condition = self.autoencoder.condition
         n_numbers, known = math.prod(task.shape), self.condition.width
         inner = [spec.hidden] * spec.layers
-        self.generator = mlp([spec.latent + known, *inner, n_numbers])
-        self.critic = mlp([n_numbers + known, *inner, 1])
-        self.log_width = nn.Parameter(torch.full((n_numbers,), -2.0))
+        self.generator = mlp([spec.latent + spec.noise + known, *inner, n_numbers])
+        self.critic = mlp([n_numbers + spec.latent + known, *inner, 1])
+        self.log_width = nn.Parameter(torch.full((n_numbers,), -0.7))
 
     def group_parameters(self, group: str) -> list[nn.Parameter]:
-        """Return the critic's parameters, or the generator's."""
+        """Return the critic's parameters, or those of all that makes frames."""
         if group == "critic":
             return list(self.critic.parameters())
-        return [*self.generator.parameters(), self.log_width]
+        return [*self.autoencoder.parameters(), *self.generator.parameters(), self.log_width]
+
+    @property
+    def unit(self) -> Tensor:
+        """What the generator and the critic measure each number of the rest in, (n_numbers,)."""
+        return torch.exp(self.autoencoder.log_width.detach()).clamp(min=1e-3, max=1.0)
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return the scaled frames (batch, *shape) that the means of the latents stand for."""
+        return self.autoencoder.reconstruct(x, y)
 
     def score(self, x: Tensor) -> Tensor:
         """Return the critic's score, (batch, 1); of a conditional one for the mean of the conditions."""
-        flat = x.flatten(1)
-        known = flat.new_empty(flat.shape[0], 0)
+        known = x.new_empty(x.shape[0], 0)
         if self.conditional:
-            known = self.condition(self.condition.known, flat).mean(0).expand(flat.shape[0], -1)
-        return self._judge(flat, known)
+            known = self.condition(self.condition.known, x).mean(0).expand(x.shape[0], -1)
+        z = self.autoencoder.score(x)
+        decoded: Tensor = self.autoencoder.decoder(torch.cat([z, known], dim=1))
+        return self._judge((x.flatten(1) - decoded) / self.unit, z, known)
 
-    def _judge(self, flat: Tensor, known: Tensor) -> Tensor:
-        out: Tensor = self.critic(torch.cat([flat, known], dim=1))
+    def _judge(self, rest: Tensor, z: Tensor, known: Tensor) -> Tensor:
+        out: Tensor = self.critic(torch.cat([rest, z, known], dim=1))
         return out
 
-    def _generate(self, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        noise = torch.randn(len(known), self.spec.latent, generator=generator, device=known.device)
-        means: Tensor = self.generator(torch.cat([noise, known], dim=1))
+    def _rest(self, z: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return what frames have beside the decoded latents, (batch, n_numbers), in its unit."""
+        noise = torch.randn(len(z), self.spec.noise, generator=generator, device=z.device)
+        means: Tensor = self.generator(torch.cat([z, noise, known], dim=1))
         # Thermal noise of each number on its own, which a smooth map of few dimensions cannot make.
-        rest = torch.randn(means.shape, generator=generator, device=means.device)
-        return means + torch.exp(self.log_width) * rest
+        own = torch.randn(means.shape, generator=generator, device=means.device)
+        return means + torch.exp(self.log_width) * own
+
+    def _frames(self, z: Tensor, y: Tensor | None, generator: torch.Generator | None = None) -> Tensor:
+        """Return generated frames (batch, *shape), scaled."""
+        rest = self._rest(z, self.condition(y, z), generator)
+        return self.autoencoder.decode(z, y) + (self.unit * rest).reshape(len(z), *self.shape)
 
     def losses(self, batch: Batch, group: str) -> dict[str, Tensor]:
         """Return the critic's loss or the generator's."""
-        real = batch.x.flatten(1)
-        known = self.condition(batch.y, real)
-        fake = self._generate(known)
+        known = self.condition(batch.y, batch.x)
+        with torch.no_grad():
+            z = self.autoencoder.draw(batch.x, batch.y)
+            rest = (batch.x - self.autoencoder.decode(z, batch.y)[:, None]).flatten(1)
+            real = rest / self.unit
+        made = self._rest(z, known)
         if group == "generator":
-            return {"loss": -self._judge(fake, known).mean()}
-        fake = fake.detach()
+            own = self.autoencoder.losses(batch, group)
+            return {**own, "loss": own["loss"] - self._judge(made, z, known).mean()}
+        made = made.detach()
         mix = torch.rand(len(real), 1, device=real.device)
-        between = (mix * real + (1 - mix) * fake).requires_grad_(True)
-        (slope,) = torch.autograd.grad(self._judge(between, known).sum(), between, create_graph=True)
+        between = (mix * real + (1 - mix) * made).requires_grad_(True)
+        (slope,) = torch.autograd.grad(self._judge(between, z, known).sum(), between, create_graph=True)
         penalty = (slope.norm(dim=1) - 1).square().mean()
-        distance = self._judge(real, known).mean() - self._judge(fake, known).mean()
+        distance = self._judge(real, z, known).mean() - self._judge(made, z, known).mean()
         return {"loss": -distance + self.spec.penalty * penalty, "distance": distance, "penalty": penalty}
 
     @torch.no_grad()
     def monitor(self, batches: Part) -> dict[str, float]:
-        """Return coverage and diversity of as many generated frames as real ones."""
-        seen = batches.spread(500)
-        real = seen.x.flatten(1)
-        return _collapse(real, self._generate(self.condition(seen.y, real)))
+        """Return coverage and diversity of frames generated from the latents of every other real one."""
+        seen = batches.spread(1000)
+        y = None if seen.y is None else seen.y[::2]
+        made = self._frames(self.autoencoder.draw(seen.x[::2], y), y)
+        return _collapse(seen.x[1::2].flatten(1), made.flatten(1))
 
     @torch.no_grad()
     def finish(self, train: Part, validation: Part) -> list[str]:
-        """Remember the conditions, and say when modes are missing."""
-        labels = [batch.y for batch in train if batch.y is not None]
-        self.condition.remember(torch.cat(labels) if labels else None)
-        found = self.monitor(validation)
+        """Fit the density of the latents, and say when modes are missing."""
+        notes = self.autoencoder.finish(train, validation)
+        seen = validation.spread(500)
+        found = _collapse(
+            seen.x.flatten(1), self.sample(len(seen.x), torch.Generator().manual_seed(0), seen.y).flatten(1)
+        )
         # As good as real frames of the training.
-        usual = _collapse(validation.spread(500).x.flatten(1), train.spread(500).x.flatten(1))
+        usual = _collapse(seen.x.flatten(1), train.spread(500).x.flatten(1))
         if found["coverage"] >= 0.6 * usual["coverage"] and found["diversity"] >= 0.7 * usual["diversity"]:
-            return []
+            return notes
         return [
+            *notes,
             f"generated frames are near {found['coverage']:.0%} of the held-out real ones (training frames: "
             f"{usual['coverage']:.0%}) and {found['diversity']:.2f} times as diverse ({usual['diversity']:.2f}): the "
-            "GAN misses modes (mode collapse) or has to train longer"
+            "GAN misses modes (mode collapse) or has to train longer",
         ]
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
-        if condition is None:
-            condition = self.condition.draw(n, generator)
-        known = self.condition(condition, self.log_width.new_empty(n, 1))
-        return self._generate(known, generator).reshape(n, *self.shape)
+        condition, z = self.autoencoder.latents(n, generator, condition)
+        return self._frames(z, condition, generator)
 
 
 def _collapse(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]:

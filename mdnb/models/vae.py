@@ -106,6 +106,11 @@ class VAEModel(Model):
         out: Tensor = self.decoder(torch.cat([z, self.condition(y, z)], dim=1))
         return out.reshape(z.shape[0], *self.shape)
 
+    def draw(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return latents drawn from the posterior, (batch, latent)."""
+        mean, log_variance = self.encode(x, y)
+        return mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the scaled frames (batch, *shape) that the means of the latents stand for."""
         return self.decode(self.encode(x, y)[0], y)
@@ -161,10 +166,16 @@ class VAEModel(Model):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
+        condition, z = self.latents(n, generator, condition)
+        return self.decode(z, condition) + self.noise(n, generator)
+
+    def latents(
+        self, n: int, generator: torch.Generator, condition: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return n conditions, some as they were in training where none are given, and latents drawn given them."""
         if condition is None:
             condition = self.condition.draw(n, generator)
-        known = self.condition(condition, self.density.means[:1].expand(n, -1))
-        return self.decode(self.density.draw(known, generator), condition) + self.noise(n, generator)
+        return condition, self.density.draw(self.condition(condition, self.density.means[:1].expand(n, -1)), generator)
 
     def noise(self, n: int, generator: torch.Generator) -> Tensor:
         """Return n draws of what the latents do not hold, (n, *shape), scaled."""

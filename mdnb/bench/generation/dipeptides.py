@@ -130,7 +130,7 @@ def _verdict(judgement: Judgement, own: Sequence[Contestant], peer: Contestant) 
             1 - _share(judgement, peer.name),
         ),
     }
-    behind = [name for name, (ours, theirs) in rows.items() if ours > theirs]  # of a GAN there is no RMSD
+    behind = [name for name, (ours, theirs) in rows.items() if ours > theirs]
     return f"better: no, not in {', '.join(behind)}" if behind else "better: yes"
 
 
@@ -141,15 +141,15 @@ def _asked(judgement: Judgement, own: Sequence[Contestant], family: str) -> list
     minutes = {"VAE": 3, "GAN": 5}[family]
     asked = {
         "Ramachandran JS at most 1.15 x the floor": [row.ratio <= 1.15 for row in rows],
-        "Ramachandran JS at most 0.17": [row.value <= 0.17 for row in rows],
         "at least 99% pass all checks": [_share(judgement, name) >= 0.99 for name in names],
         "all hands right": [_share(judgement, name, "chirality") == 1 for name in names],
         "at most 5% below the memorization line": [(_copied(judgement, name) or 0.0) <= 0.05 for name in names],
+        "RMSD under 0.006 nm": [one.rmsd < 0.006 for one in own],
         f"trained in under {minutes} minutes": [one.training.wall < 60 * minutes for one in own],
         f"{len(own[0].structures):,} structures in under 2 s": [one.drawing.wall < 2 for one in own],
     }
-    if family == "VAE":
-        asked["RMSD under 0.006 nm"] = [one.rmsd < 0.006 for one in own]
+    if rows[0].floor < 0.17:
+        asked["Ramachandran JS at most 0.17"] = [row.value <= 0.17 for row in rows]
     return [
         f"{family}, {what}: {'yes' if all(met) else 'no'} ({sum(met)} of {len(met)})" for what, met in asked.items()
     ]

@@ -18,7 +18,7 @@ PIECES = (1000.0, 100.0)
 
 _OURS: dict[str, tuple[ModelSpec, mdnb.Training]] = {
     "VAE": (mdnb.VAE(latent=LATENT), mdnb.Training(epochs=60, patience=60, batch_size=128)),
-    "GAN": (mdnb.GAN(), mdnb.Training(epochs=60, batch_size=128)),
+    "GAN": (mdnb.GAN(latent=LATENT), mdnb.Training(epochs=60, batch_size=128)),
     "protein": (mdnb.VAE(), mdnb.Training(epochs=300, patience=300, batch_size=64)),
     "protein, 2 latents": (mdnb.VAE(latent=2), mdnb.Training(epochs=300, patience=300, batch_size=64)),
     "conditional": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from mdnb.formats.grouped import MisatoFile, SpiceFile
 from mdnb.formats.probe import probe_trajectories
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["Misato", "Spice", "SpiceOptions"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 
 __all__ = ["MD17"]
 

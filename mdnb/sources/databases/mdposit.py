@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from mdnb.errors import DataError
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["MDposit", "MDpositOptions"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mdnb import __version__
+from mdnb.bench.commands import BENCHMARKS
 from mdnb.errors import MdnbError, MissingDependencyError, SpecError
 
 __all__ = ["main"]
@@ -70,71 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure mdnb beside other libraries on this machine")
     kinds = bench.add_subparsers(required=True, metavar="WHAT")
-    features = kinds.add_parser(
-        "features", help="read and featurize beside mdtraj and MDAnalysis; some minutes, 4 GB of disk"
-    )
-    for name, default, what in (
-        ("--frames", 20_000, "frames of 3,341 atoms"),
-        ("--small-frames", 250_000, "frames of 22 atoms"),
-        ("--rounds", 3, "runs of each contender"),
-    ):
-        features.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
-    features.set_defaults(run=_bench_features)
-    train = kinds.add_parser(
-        "train", help="train beside torch's DataLoader, lightning, mlcolvar and deeptime; some ten minutes"
-    )
-    for name, default, what in (
-        ("--frames", 200_000, "training samples of the smallest networks"),
-        ("--rounds", 3, "runs of each contender"),
-        ("--threads", 1, "processor threads for everyone"),
-    ):
-        train.add_argument(name, type=int, default=default, metavar="N", help=f"{what} (default: {default:,})")
-    train.set_defaults(run=_bench_train)
-    slow = kinds.add_parser("slow", help="slow modes beside linear VAMP and deeptime's VAMPNet; some minutes a system")
-    slow.add_argument(
-        "--systems", default="sqrt,alanine", metavar="NAMES",
-        help="sqrt, alanine, and msmb where MDNB_EXTRA_DATA holds it (default: sqrt,alanine)",
-    )  # fmt: skip
-    slow.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds of each contender (default: 5)")
-    slow.add_argument("--epochs", type=int, default=30, metavar="N", help="passes over the pairs (default: 30)")
-    slow.add_argument("--cnn", action="store_true", help="the default CNN too, which takes longer")
-    slow.set_defaults(run=_bench_slow)
-    reconstruct = kinds.add_parser("reconstruct", help="a VAE of two dimensions beside as many principal components")
-    reconstruct.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds of the VAE (default: 3)")
-    reconstruct.add_argument("--epochs", type=int, default=10, metavar="N", help="passes over the frames (default: 10)")
-    reconstruct.set_defaults(run=_bench_reconstruct)
-    generate = kinds.add_parser(
-        "generate", help="VAE and GAN beside MD, baselines and other autoencoders; some ten minutes a seed"
-    )
-    generate.add_argument(
-        "--systems", default="", metavar="NAMES",
-        help="alanine, msmb, chignolin and condition (default: all whose data are here)",
-    )  # fmt: skip
-    generate.add_argument("--families", default="VAE,GAN", metavar="NAMES", help="VAE and GAN (default: both)")
-    for name, count, what in (
-        ("--seeds", 1, "seeds of ours (default: 1)"),
-        ("--structures", 10_000, "structures of each (default: 10,000)"),
-        ("--epochs", None, "passes over the frames, in place of everybody's own number"),
-        ("--threads", 2, "processor threads for everyone (default: 2)"),
-    ):
-        generate.add_argument(name, type=int, default=count, metavar="N", help=what)
-    generate.add_argument("--no-peers", dest="peers", action="store_false", help="leave other libraries out")
-    generate.add_argument(
-        "--data", default=None, metavar="DIR", help="folder of ala2_msmb_data (default: MDNB_EXTRA_DATA)"
-    )
-    generate.set_defaults(run=_bench_generate)
-    explain = kinds.add_parser(
-        "explain", help="explanations beside shap's, exact values and known causes; some minutes"
-    )
-    explain.add_argument(
-        "--part", action="append", default=[], metavar="NAME", help="speed, agreement, toy or planted (default: all)"
-    )
-    explain.add_argument("--systems", type=int, default=5, metavar="N", help="systems of the toy part (default: 5)")
-    explain.set_defaults(run=_bench_explain)
-
-    widgets = kinds.add_parser("widgets", help="time from a click to its result in JupyterLab; needs Chromium")
-    widgets.add_argument("--rounds", type=int, default=15, metavar="N", help="clicks of each kind (default: 15)")
-    widgets.set_defaults(run=_bench_widgets)
+    for benchmark in BENCHMARKS:
+        kind = kinds.add_parser(benchmark.name, help=benchmark.help)
+        benchmark.add_to(kind)
+        kind.set_defaults(run=_bench, benchmark=benchmark)
 
     cache = commands.add_parser("cache", help="list the stored features: where, how large, of what, when last used")
     cache.add_argument("--dir", default=None, metavar="DIR", help="another folder than the user's or MDNB_CACHE")
@@ -223,68 +163,8 @@ def _fetch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _bench_features(options: argparse.Namespace) -> int:
-    from mdnb.bench.features import bench_features
-
-    print(bench_features(options.frames, options.small_frames, options.rounds))
-    return 0
-
-
-def _bench_train(options: argparse.Namespace) -> int:
-    from mdnb.bench.training import bench_training
-
-    print(bench_training(options.frames, options.rounds, options.threads))
-    return 0
-
-
-def _bench_slow(options: argparse.Namespace) -> int:
-    from mdnb.bench.slow import bench_slow
-
-    systems = [one.strip() for one in options.systems.split(",")]
-    print(bench_slow(systems, options.seeds, options.epochs, options.cnn))
-    return 0
-
-
-def _bench_reconstruct(options: argparse.Namespace) -> int:
-    from mdnb.bench.reconstruction import bench_reconstruct
-
-    print(bench_reconstruct(seeds=options.seeds, epochs=options.epochs))
-    return 0
-
-
-def _bench_generate(options: argparse.Namespace) -> int:
-    from mdnb.bench.generation import bench_generate
-
-    systems, families = (
-        [one.strip() for one in text.split(",") if one.strip()] for text in (options.systems, options.families)
-    )
-    print(
-        bench_generate(
-            systems or None,
-            families,
-            options.seeds,
-            options.structures,
-            epochs=options.epochs,
-            peers=options.peers,
-            threads=options.threads,
-            data=options.data,
-        )
-    )
-    return 0
-
-
-def _bench_explain(options: argparse.Namespace) -> int:
-    from mdnb.bench.explanations import bench_explain
-    from mdnb.bench.explanations.tables import PARTS
-
-    print(bench_explain(options.part or PARTS, options.systems))
-    return 0
-
-
-def _bench_widgets(options: argparse.Namespace) -> int:
-    from mdnb.bench.widgets import bench_widgets
-
-    bench_widgets(options.rounds, tell=partial(print, flush=True))
+def _bench(options: argparse.Namespace) -> int:
+    options.benchmark.run(options, tell=partial(print, flush=True))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["NO_LOCKS", "locked", "sha256_of", "size_text", "write_tensors", "write_whole"]
+__all__ = ["NO_LOCKS", "absent", "locked", "sha256_of", "size_text", "write_tensors", "write_whole"]
 
 #: Numbers of the errors by which a file system says that it has no locks.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+def absent(path: Path) -> str:
+    """Return a path that leads nowhere, with what explains it: where it was looked for, or that it is an address."""
+    if re.match("[a-z][a-z0-9+.-]+:/", str(path)):
+        return f"{path} (an address: download it first; public databases open with mdnb.fetch)"
+    return str(path) if path.is_absolute() else f"{path} (looked for in {Path.cwd()})"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

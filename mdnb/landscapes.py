@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
+from mdnb.grids import Grid
 from mdnb.quantities import Quantities, Quantity
 from mdnb.sources.recipes import BOLTZMANN
 
@@ -59,25 +59,24 @@ class Landscape:
     # --- density ------------------------------------------------------------------------------------------------------
 
     @cached_property
+    def grid(self) -> Grid:
+        """All samples in their bins."""
+        return Grid(self.x.values, self.y.values, self.bins)
+
+    @property
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Edges of the bins along x and y, (bins + 1,) each."""
-        return _edges(self.x.values, self.bins), _edges(self.y.values, self.bins)
+        return self.grid.edges
 
-    @cached_property
+    @property
     def cells(self) -> np.ndarray:
         """The bin of each sample, ``column * bins + row``, (n_samples,)."""
-        column, row = (
-            np.minimum(
-                ((axis.values - edges[0]) * (self.bins / (edges[-1] - edges[0]))).astype(np.int32), self.bins - 1
-            )
-            for axis, edges in zip((self.x, self.y), self.edges, strict=True)
-        )
-        return np.asarray(column * np.int32(self.bins) + row)
+        return self.grid.cells
 
-    @cached_property
+    @property
     def counts(self) -> np.ndarray:
         """Samples in each bin, (bins along x, bins along y)."""
-        return np.bincount(self.cells, minlength=self.bins**2).reshape(self.bins, self.bins)
+        return self.grid.counts
 
     @property
     def unit(self) -> str:
@@ -139,18 +138,7 @@ class Landscape:
         corners = np.stack([np.asarray(x, float), np.asarray(y, float)], axis=1)
         if len(corners) < 3 or not np.isfinite(corners).all():
             raise DataError(f"a polygon of {len(corners)} corners encloses nothing; give three or more, all finite")
-        from matplotlib.path import Path
-
-        polygon = Path(corners)
-        # A bin that no edge crosses is inside or outside as a whole, so that only the others are looked into.
-        crossed = self._crossed(np.r_[corners, corners[:1]])
-        middle = [(edges[1:] + edges[:-1]) / 2 for edges in self.edges]
-        grid = np.stack(np.meshgrid(*middle, indexing="ij"), axis=-1).reshape(-1, 2)
-        result = polygon.contains_points(grid)[self.cells]
-        doubtful = np.flatnonzero(crossed.ravel()[self.cells])
-        points = np.stack([self.x.values[doubtful], self.y.values[doubtful]], axis=1)
-        result[doubtful] = polygon.contains_points(points)
-        return np.flatnonzero(result)
+        return self.grid.inside(corners)
 
     def along(self, of: Quantity, corners: Sequence[Sequence[float]]) -> np.ndarray:
         """Return the frames that lie inside a polygon over frame and quantity, as on a time trace, in rising order.
@@ -171,22 +159,6 @@ class Landscape:
         if not len(inside):
             raise DataError("no frame lies in there; draw around a part of the trace")
         return np.asarray(inside)
-
-    def _crossed(self, corners: np.ndarray) -> np.ndarray:
-        """Return which bins lie on or beside a line through the corners, (bins, bins) booleans."""
-        low = np.array([edges[0] for edges in self.edges])
-        step = np.array([edges[1] - edges[0] for edges in self.edges])
-        places = (corners - low) / step
-        result = np.zeros((self.bins + 2,) * 2, bool)
-        for start, end in pairwise(places):
-            line = np.floor(_clipped(start, end, -1.0, self.bins + 1.0)).astype(np.int64)
-            line = line[((line >= -1) & (line <= self.bins)).all(1)] + 1
-            result[line[:, 0], line[:, 1]] = True
-        wide = result.copy()
-        for across in (-1, 0, 1):
-            for along in (-1, 0, 1):
-                wide |= np.roll(result, (across, along), (0, 1))
-        return wide[1:-1, 1:-1]
 
     def trace(self, of: Quantity, most: int = 4000) -> tuple[np.ndarray, np.ndarray]:
         """Return frames and values of a line through a quantity, NaN between trajectories.
@@ -318,12 +290,6 @@ def landscape(
     )  # fmt: skip
 
 
-def _edges(values: np.ndarray, bins: int) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
-    wide = max(high - low, 1e-9 * max(1.0, abs(low)))
-    return np.linspace(low - 1e-3 * wide, high + 1e-3 * wide, bins + 1)
-
-
 def _enough(sizes: np.ndarray, n: int) -> int:
     """Return how many of each bin give n samples at least, by bisection."""
     low, high = 1, int(sizes.max())
@@ -331,24 +297,3 @@ def _enough(sizes: np.ndarray, n: int) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if np.minimum(sizes, middle).sum() >= n else (middle + 1, high)
     return low
-
-
-def _clipped(start: np.ndarray, end: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return points half a bin apart on the part of a line that lies in a square, (n, 2).
-
-    References
-    ----------
-    Liang, Barsky, ACM Trans. Graph. 3, 1 (1984), https://doi.org/10.1145/357332.357333
-    """
-    first, last = 0.0, 1.0
-    for place, way in zip(start, end - start, strict=True):
-        if way == 0:
-            if not low <= place <= high:
-                return np.empty((0, 2))
-            continue
-        one, two = sorted(((low - place) / way, (high - place) / way))
-        first, last = max(first, one), min(last, two)
-    if first > last:
-        return np.empty((0, 2))
-    n = int(2 * np.abs(end - start).max() * (last - first)) + 2
-    return np.asarray(start + np.linspace(first, last, n)[:, None] * (end - start))

@@ -171,7 +171,7 @@ def _expand(files: Any) -> list[Any]:
         if isinstance(item, str | os.PathLike) and has_magic(os.fspath(item)) and not os.path.exists(item):
             found = sorted(glob(os.fspath(item), recursive=True), key=_natural)
             if not found:
-                raise DataError(f"no file matches {os.fspath(item)!r} in {Path.cwd()}")
+                raise DataError(f"no file matches {os.fspath(item)!r} in {Path.cwd()}; check the folder and the suffix")
             expanded.extend(found)
         else:
             expanded.append(item)
@@ -225,6 +225,7 @@ def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarr
             indices = topology.select(selection)
         except Exception as error:
             reason = " ".join(str(error).split())
+            reason = "a condition is not complete" if reason.startswith("Expected {") else reason
             reason = reason if len(reason) < 100 else reason[:97] + "..."
             raise DataError(
                 f"the selection {selection!r} is not in mdtraj's language ({reason}); try 'protein', 'name CA' or "
@@ -235,7 +236,11 @@ def _select(topology: mdtraj.Topology, selection: str | Sequence[int] | np.ndarr
         if indices.dtype == bool and indices.shape == (topology.n_atoms,):
             indices = np.flatnonzero(indices)
     if len(indices) == 0:
-        raise DataError(f"the selection {selection!r} holds none of the {topology.n_atoms} atoms")
+        kinds = list(dict.fromkeys(residue.name for residue in topology.residues))
+        shown = ", ".join(kinds[:12]) + (" and others" if len(kinds) > 12 else "")
+        raise DataError(
+            f"the selection {selection!r} holds none of the {topology.n_atoms} atoms, whose residues are {shown}"
+        )
     if not np.issubdtype(indices.dtype, np.integer) or indices.min() < 0 or indices.max() >= topology.n_atoms:
         raise DataError(f"the selection must hold atom indices from 0 to {topology.n_atoms - 1}")
     if len(np.unique(indices)) != len(indices):

@@ -114,6 +114,14 @@ class Spec:
     def __init_subclass__(cls) -> None:
         _SPECS[cls.__name__] = cls
 
+    def __new__(cls, *args: Any, **given: Any) -> Self:
+        """Refuse a setting that does not exist, with the one that may be meant."""
+        names = [entry.name for entry in dataclasses.fields(cls)]
+        for name in given:
+            if name not in names:
+                raise unknown_name(f"setting of {cls.__name__}", name, names)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for declared in self.settings():
             value = declared.check(getattr(self, declared.name), type(self).__name__)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.formats.base import ONE_READER, Frames, TrajectoryFile, first_time_step, short_names
-from mdnb.health import Health, check_files, quick_findings
+from mdnb.formats.base import Frames, TrajectoryFile, first_time_step, short_names
+from mdnb.frame_reader import FrameReader
+from mdnb.health import Health, check_files
 from mdnb.molecules import Molecules
-from mdnb.trajectory_table import as_html, as_text, box_note
+from mdnb.trajectory_table import as_html, as_text, headline, rows_of
 
 if TYPE_CHECKING:
     import mdtraj
 
 __all__ = ["Chunk", "Trajectories"]
-
-_NO_STEP = "time step unknown, uneven or not the same in all"
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,6 @@ class Chunk(Frames):
 
     trajectory: int = 0
     start: int = 0
-
-
-def _all_finite(values: np.ndarray) -> bool:
-    """Return whether there is no NaN or infinite number; the sum of a table with one is no number either."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 class Trajectories:
@@ -79,11 +71,11 @@ class Trajectories:
         self._files = tuple(files)
         self._molecules = molecules
         self._whole = molecules if molecules is not None and molecules.mode else None
-        self._boxed: set[int] = set()  # the trajectories that were seen to have a box
         self.topology = topology
         self._atom_indices = atom_indices
         self._stride = stride
         self._given_time_step = time_step
+        self._reader = FrameReader(self._files, atom_indices, stride, self._whole)
         self.names = tuple(short_names([file.named for file in files]))
         self._span = span
         #: Which frames of each file are read.
@@ -127,47 +119,16 @@ class Trajectories:
         Where they have a box, molecules are whole, unless `mdnb.load` was told otherwise. Several threads may
         call it at once.
         """
-        file = self._files[trajectory]
         first = self._ranges[trajectory].start + start * self._stride
-        last = min(first + (stop - start - 1) * self._stride + 1, file.n_frames)
-        try:
-            with nullcontext() if file.concurrent else ONE_READER:
-                frames = self._read_whole(trajectory, first, last, velocities, forces)
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            raise file.error(f"frames {first} to {last - 1} cannot be read ({error}); is it damaged?") from error
+        last = min(first + (stop - start - 1) * self._stride + 1, self._files[trajectory].n_frames)
+        frames = self._reader.read(trajectory, first, last, velocities, forces)
         if len(frames.positions) != stop - start:
-            raise file.error(f"{stop - start} frames expected from frame {first} on, got {len(frames.positions)}")
-        for what in ("positions", "velocities", "forces"):
-            values = getattr(frames, what)
-            if values is not None and not file.finite and not _all_finite(values):
-                bad = int(np.flatnonzero(~np.isfinite(values).all((1, 2)))[0]) * self._stride + first
-                raise file.error(
-                    f"{what} of frame {bad} hold NaN or infinite numbers: the simulation blew up or the file is "
-                    f"damaged; leave that frame out"
-                )
+            raise self._files[trajectory].error(
+                f"{stop - start} frames expected from frame {first} on, got {len(frames.positions)}"
+            )
         if self._given_time_step is not None:
-            time = np.arange(first, last, self._stride) * self._given_time_step
-            frames = replace(frames, time=time)
+            frames = replace(frames, time=np.arange(first, last, self._stride) * self._given_time_step)
         return Chunk(**vars(frames), trajectory=trajectory, start=int(self._starts[trajectory]) + start)
-
-    def _read_whole(self, trajectory: int, first: int, last: int, velocities: bool, forces: bool) -> Frames:
-        """Return frames of the selected atoms, with molecules made whole where that is asked and there is a box."""
-        file, molecules = self._files[trajectory], self._whole
-        whole = molecules is not None and trajectory in self._boxed
-        atoms = molecules.way.read if molecules is not None and whole else self._atom_indices
-        frames = file.read(first, last, self._stride, atoms, velocities, forces)
-        box = frames.box
-        if molecules is None or box is None:
-            keep = molecules.way.keep if molecules is not None and whole else None
-            return frames if keep is None else _of_atoms(frames, keep)
-        if not whole:
-            self._boxed.add(trajectory)
-            if molecules.way.keep is not None:  # atoms in between, along the bonds, were not read
-                return self._read_whole(trajectory, first, last, velocities, forces)
-        if not (frames.positions.flags.owndata and frames.positions.flags.writeable):  # it may be the caller's array
-            frames = replace(frames, positions=frames.positions.copy())
-        molecules.mend(frames.positions, box)
-        return frames if molecules.way.keep is None else _of_atoms(frames, molecules.way.keep)
 
     def chunks(self, size: int | None = None, *, velocities: bool = False, forces: bool = False) -> Iterator[Chunk]:
         """Read all frames in order, in chunks that never span two trajectories.
@@ -326,27 +287,16 @@ class Trajectories:
             values.append(found[name][own.start : own.stop : own.step])
         return np.concatenate(values)
 
-    def _rows(self, most: int) -> list[tuple[str, str, str, str]]:
-        rows = []
-        for name, length, file in list(zip(self.names, self.lengths, self._files, strict=True))[:most]:
-            content = ["positions", *(["velocities"] * file.has_velocities), *(["forces"] * file.has_forces)]
-            span = length * self.time_step / 1000
-            note = "".join(f"; {found.what}" for found in quick_findings(file, name))
-            rows.append((name, f"{length:,}", f"{span:.3g}" if np.isfinite(span) else "?", ", ".join(content) + note))
-        return rows
-
-    def _headline(self) -> str:
-        step = f"{self.time_step:g} ps between frames" if np.isfinite(self.time_step) else _NO_STEP
-        count = f"{len(self)} {'trajectory' if len(self) == 1 else 'trajectories'}"
-        return (
-            f"{count}, {self.n_frames:,} frames, {self.n_atoms:,} atoms, {step}{box_note(self._files[0], self._whole)}"
-        )
+    def _table(self, most: int) -> tuple[str, list[tuple[str, str, str, str]], int]:
+        """Return the headline, the first rows, and how many more there are."""
+        head = headline(len(self), self.n_frames, self.n_atoms, self.time_step, self._files[0], self._whole)
+        return head, rows_of(self.names[:most], self.lengths, self._files, self.time_step), len(self) - most
 
     def __repr__(self) -> str:
-        return as_text(self._headline(), self._rows(20), len(self) - 20)
+        return as_text(*self._table(20))
 
     def _repr_html_(self) -> str:
-        return as_html(self._headline(), self._rows(50), len(self) - 50)
+        return as_html(*self._table(50))
 
 
 def _index(index: int | slice) -> str:
@@ -355,9 +305,3 @@ def _index(index: int | slice) -> str:
         return str(index)
     ends = [("" if end is None else str(end)) for end in (index.start, index.stop)]
     return ":".join(ends if index.step is None else [*ends, str(index.step)])
-
-
-def _of_atoms(frames: Frames, chosen: np.ndarray) -> Frames:
-    """Return the frames of some of their atoms."""
-    velocities, forces = (None if one is None else one[:, chosen] for one in (frames.velocities, frames.forces))
-    return replace(frames, positions=frames.positions[:, chosen], velocities=velocities, forces=forces)

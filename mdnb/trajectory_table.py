@@ -9,16 +9,40 @@ from html import escape
 import numpy as np
 
 from mdnb.formats.base import ONE_READER, TrajectoryFile
+from mdnb.health import quick_findings
 from mdnb.health.findings import encodable
 from mdnb.molecules import Molecules
 
-__all__ = ["as_html", "as_text", "box_note"]
+__all__ = ["as_html", "as_text", "headline", "rows_of"]
 
 #: Trajectory, frames, length in ns, content.
 _Row = tuple[str, str, str, str]
+_NO_STEP = "time step unknown, uneven or not the same in all"
 
 
-def box_note(file: TrajectoryFile, molecules: Molecules | None) -> str:
+def headline(
+    n: int, n_frames: int, n_atoms: int, time_step: float, first: TrajectoryFile, molecules: Molecules | None
+) -> str:
+    """Return what n trajectories hold together; of the box, what the first file says."""
+    step = f"{time_step:g} ps between frames" if np.isfinite(time_step) else _NO_STEP
+    count = f"{n} {'trajectory' if n == 1 else 'trajectories'}"
+    return f"{count}, {n_frames:,} frames, {n_atoms:,} atoms, {step}{_box_note(first, molecules)}"
+
+
+def rows_of(
+    names: Sequence[str], lengths: Sequence[int], files: Sequence[TrajectoryFile], time_step: float
+) -> list[_Row]:
+    """Return a row for each of the names: frames, length and content of its file, and what its header shows wrong."""
+    rows = []
+    for name, length, file in zip(names, lengths, files, strict=False):
+        content = ["positions", *(["velocities"] * file.has_velocities), *(["forces"] * file.has_forces)]
+        span = length * time_step / 1000
+        note = "".join(f"; {found.what}" for found in quick_findings(file, name))
+        rows.append((name, f"{length:,}", f"{span:.3g}" if np.isfinite(span) else "?", ", ".join(content) + note))
+    return rows
+
+
+def _box_note(file: TrajectoryFile, molecules: Molecules | None) -> str:
     """Return whether there is a box, by the first frame of a file, and whether molecules are made whole.
 
     Parameters

@@ -92,7 +92,7 @@ class TestPlanted:
 
 
 def test_the_command_and_the_toy_benchmark(capsys):
-    assert main(["bench", "explain", "--part", "toy", "--systems", "1"]) == 0
+    assert main(["bench", "explain", "--parts", "toy", "--systems", "1"]) == 0
     text = capsys.readouterr().out
     assert "Toy benchmark of Fleetwood et al. (2020), rebuilt from its description; means of 1 systems." in text
     assert text.count("published 0.94 / 0.87") == text.count("published 0.62 / 0.83") == 2

@@ -1,12 +1,15 @@
 """The command line: what it runs, what it prints, how it fails."""
 
+import inspect
 import subprocess
 import sys
+from importlib import import_module
 
 import nbformat
 import pytest
 
 from mdnb import __version__
+from mdnb.bench.commands import BENCHMARKS
 from mdnb.cli import _joined, main
 from mdnb.reports import Report
 
@@ -101,3 +104,30 @@ def test_a_command_is_needed(capsys):
     with pytest.raises(SystemExit) as stop:
         main([])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda one: one.name)
+def test_the_options_of_a_benchmark_are_those_of_its_function(benchmark, monkeypatch, capsys):
+    module, _, name = benchmark.function.partition(":")
+    parameters = inspect.signature(getattr(import_module(module), name)).parameters
+    assert {option.name for option in benchmark.options} <= set(parameters)
+    given = {}
+    monkeypatch.setattr(f"{module}.{name}", lambda **values: given.update(values) or "the table")
+    assert main(["bench", benchmark.name]) == 0
+    assert given.pop("tell", print) is not None
+    for option in benchmark.options:  # what is not said here has its default there
+        if option.default is None:
+            assert option.name not in given
+        else:
+            expected = option.default.split(",") if isinstance(option.default, str) else option.default
+            assert given[option.name] == expected
+    assert capsys.readouterr().out == ("" if benchmark.tells else "the table\n")
+
+
+def test_options_of_benchmarks_reach_them(monkeypatch):
+    given = {}
+    monkeypatch.setattr("mdnb.bench.generation.bench_generate", lambda **values: given.update(values) or "")
+    words = ["--systems", "alanine, msmb", "--epochs", "3", "--no-peers", "--data", "a,b", "--structures", "5"]
+    assert main(["bench", "generate", *words]) == 0
+    expected = {"systems": ["alanine", "msmb"], "epochs": 3, "peers": False, "data": "a,b", "n": 5}
+    assert expected.items() <= given.items()

@@ -168,7 +168,7 @@ def test_names_and_options_are_checked(web):
     with pytest.raises(DataError, match="does not exist; give the file that was downloaded by hand"):
         mdnb.fetch("mdcath", DOMAIN, file="nowhere.h5")
     with pytest.raises(DataError, match=r"but mdposit gives structure and frames as files that mdnb.load opens"):
-        mdnb.fetch("mdposit", "MCV1900370", file="a.xtc")
+        mdnb.fetch("mdposit", "MD-A003ZT.2", file="a.xtc")
     with pytest.raises(DataError, match=r"dynamicpdb is not offered: .*pickle"):
         mdnb.fetch("dynamicpdb", "1abc")
     assert web.asked == []
@@ -178,6 +178,7 @@ def test_names_and_options_are_checked(web):
 def test_what_is_said_of_each_database(name):
     known = mdnb.databases()[name]
     assert known.check_entry(known.example) == known.example
+    assert known.doi  # the last check against published pages found one for each
     assert all(known.facts().values())
     assert known.folder(known.example).relative_to(user_cache() / "databases").parts[0] == name
     for wrong in ("../../etc/passwd", "a/b", "a b", "", ".", "..", "x\ny", "1abc\0", "é", "%2e%2e", "a?b#c"):
@@ -248,6 +249,14 @@ def test_the_limit_counts_all_files_of_a_call(web, sample, monkeypatch):
 # --- the others -----------------------------------------------------------------------------------------------------
 
 
+def test_mdshare_knows_size_and_checksum_of_every_file():
+    for top, pattern, count in mdshare._ENTRIES.values():
+        for name in (top, *map(pattern.format, range(count))):
+            size, digest = mdshare._FILES[name]
+            assert size > 0
+            assert len(digest) == 32
+
+
 def put_mdshare(web, sample):
     base = "http://ftp.imp.fu-berlin.de/pub/cmb-data/alanine-dipeptide-"
     web.put(f"{base}nowater.pdb", pdb_text(sample.topology, sample.positions).encode())
@@ -277,7 +286,7 @@ def test_fetch_timewarp(web, sample):
     base = f"{HUB}/microsoft/timewarp/resolve/main/AD-3/test/AD-traj"
     web.put(f"{base}-arrays.npz", timewarp_bytes(sample))
     web.put(f"{base}-state0.pdb", pdb_text(sample.topology, sample.positions).encode())
-    loaded = mdnb.fetch("timewarp", "AD", dataset="AD-3")
+    loaded = mdnb.fetch("timewarp", "AD", dataset="AD-3", part="test")
     chunk = next(loaded.chunks(30, velocities=True, forces=True))
     np.testing.assert_array_equal(chunk.positions, sample.positions)
     np.testing.assert_array_equal(chunk.velocities, sample.velocities)
@@ -310,6 +319,9 @@ def test_damaged_files_of_md17(tmp_path):
 def test_fetch_md17(web, sample):
     web.put("http://www.quantum-machine.org/gdml/data/npz/md17_ethanol.npz", md17_bytes(sample))
     assert mdnb.fetch("md17", "md17_ethanol").n_frames == 30
+    name = "md22_double-walled_nanotube"  # MD22 lies in another folder
+    web.put(f"http://www.quantum-machine.org/gdml/repo/datasets/{name}.npz", md17_bytes(sample))
+    assert mdnb.fetch("md17", name).n_frames == 30
 
 
 def test_fetch_rmd17(web, sample):
@@ -411,8 +423,8 @@ def test_fetch_atlas(web, sample):
 
 
 def test_fetch_mdposit(web, sample):
-    base = "https://mdposit.mddbr.eu/api/rest/v1/projects/MCV1900370"
-    project = {"accession": "MCV1900370", "metadata": {"NAME": "x", "LICENSE": "CC-BY-4.0", "FRAMESTEP": 0.1}}
+    base = "https://mdposit.mddbr.eu/api/rest/v1/projects/MD-A003ZT.2"
+    project = {"accession": "MD-A003ZT.2", "metadata": {"NAME": "x", "LICENSE": "CC-BY-4.0", "FRAMESTEP": 0.1}}
     web.put(base, json.dumps(project).encode())
     heavy = sample.topology.select("element != H")
     top, positions = sample.topology.subset(heavy), sample.positions[::10][:, heavy]
@@ -420,16 +432,18 @@ def test_fetch_mdposit(web, sample):
     query = "format=xtc&frames=1%3A-1%3A10&selection=not%20hydrogen"
     web.put(f"{base}/trajectory?{query}", xtc_bytes(top, positions, np.arange(3.0)))
     web.length = False  # it is made while it is sent
-    loaded = mdnb.fetch("mdposit", "MCV1900370", atoms="not hydrogen", frames="1:-1:10")
+    loaded = mdnb.fetch("mdposit", "MD-A003ZT.2", atoms="not hydrogen", frames="1:-1:10")
     assert loaded.n_atoms == len(heavy)
     assert loaded.time_step == 1000  # 0.1 ns between frames, every tenth
     np.testing.assert_allclose(loaded.read(0, 0, 3).positions, positions, atol=2e-3)
-    again = mdnb.fetch("mdposit", "MCV1900370", atoms="not hydrogen", frames="1:-1:10")
+    again = mdnb.fetch("mdposit", "MD-A003ZT.2", atoms="not hydrogen", frames="1:-1:10")
     assert again.lengths == loaded.lengths
     assert len(web.asked) == 3
+    with pytest.raises(DataError, match=r"has no /api/.*HTTP 404.*Another server may hold it.*node= takes global, irb"):
+        mdnb.fetch("mdposit", "MD-A003ZT.2", node="mmb")
     for wrong in ("0:10", "1-5", "1:2:0", "a", "1:1000:10&x=y"):
         with pytest.raises(DataError, match="expected first:last:step counted from 1"):
-            mdnb.fetch("mdposit", "MCV1900370", frames=wrong)
+            mdnb.fetch("mdposit", "MD-A003ZT.2", frames=wrong)
 
 
 def test_fetch_gpcrmd(web, sample):
@@ -446,6 +460,14 @@ def test_fetch_gpcrmd(web, sample):
     assert mdnb.fetch("gpcrmd", "90", replica=1).names == ("11_trj_90",)
     with pytest.raises(DataError, match="has 2 trajectories, 0 to 1"):
         mdnb.fetch("gpcrmd", "90", replica=2)
+    later = f"{home}/dynadb/files/Dynamics/dyn2667"  # of later submissions, in a folder with another number
+    web.put(f"{home}/dynadb/dynamics/id/2316/", b"".join(
+        b"<a href='/dynadb/files/Dynamics/dyn2667/%s'>x</a>" % one
+        for one in (b"tmp_dyn_0_2667.pdb", b"25399_dyn_2316.pdb", b"25400_trj_2316.xtc")
+    ))  # fmt: skip
+    web.put(f"{later}/25399_dyn_2316.pdb", pdb_text(sample.topology, sample.positions).encode())
+    web.put(f"{later}/25400_trj_2316.xtc", xtc_bytes(sample.topology, sample.positions, np.arange(30.0)))
+    assert mdnb.fetch("gpcrmd", "2316").names == ("25400_trj_2316",)
     web.put(f"{home}/dynadb/dynamics/id/91/", b"<html>log in</html>")
     with pytest.raises(DataError, match="names no trajectory with its structure; look at it"):
         mdnb.fetch("gpcrmd", "91")

@@ -45,7 +45,7 @@ def test_windows(lengths, window):
     target = Target("number", np.arange(len(features)).astype(float))
     need = window.length + window.horizon
     if max(lengths) < need:
-        said = f"no trajectory has the {need} frames .* the longest has {max(lengths)}$"
+        said = f"no trajectory has the {need} frames .* the longest has {max(lengths)}; take a shorter window or h"
         with pytest.raises(DataError, match=said):
             make_samples(features, target, window)
         return

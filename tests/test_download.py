@@ -17,7 +17,8 @@ from mdnb.progress import watched
 from mdnb.sources import download as module
 from mdnb.sources import web as requests
 from mdnb.sources.archives import unpack
-from mdnb.sources.download import Remote, download
+from mdnb.sources.download import download
+from mdnb.sources.remote import Remote
 from mdnb.sources.web import mirrored
 
 CONTENT = os.urandom(700_000)

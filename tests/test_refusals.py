@@ -25,6 +25,15 @@ class TestRefusals:
             mdnb.load(tmp_path / "nowhere.xtc", top=pdb)
         with pytest.raises(DataError, match=r"no such topology file: .*nowhere\.pdb"):
             mdnb.load(mdnb.example().frames([0]), top=tmp_path / "nowhere.pdb")
+        with pytest.raises(DataError, match=r"no such file: nowhere\.xtc \(looked for in /.*\); give the path"):
+            mdnb.load("nowhere.xtc", top=pdb)
+
+    @pytest.mark.parametrize("address", ["https://a.b/c.pdb", "file:///etc/passwd", "s3://bucket/c.xtc"])
+    def test_addresses_are_not_opened(self, folder, pdb, address):
+        with pytest.raises(DataError, match=r"\(an address: download it first; public databases open with mdnb.fetch"):
+            mdnb.load(address, top=pdb)
+        with pytest.raises(DataError, match=r"\(an address: download it first"):
+            mdnb.load(folder / "a.xtc", top=address)
 
     @pytest.mark.parametrize("kind", [str, lambda path: path])
     def test_a_pattern_that_matches_nothing(self, pdb, tmp_path, kind):
@@ -91,7 +100,7 @@ class TestRefusals:
 
     def test_empty_selection(self, folder, pdb):
         for selection in ("name ZZ", []):
-            with pytest.raises(DataError, match=r"the selection .* holds none of the 22 atoms"):
+            with pytest.raises(DataError, match=r"holds none of the 22 atoms, whose residues are ACE, ALA, NME$"):
                 mdnb.load(folder / "a.xtc", top=pdb, selection=selection)
 
     @pytest.mark.parametrize("selection", ["name CA and", "resid 1-3 :CA", "garbage", "", "(name CA"])

@@ -1,7 +1,8 @@
 """Settings: types, bounds, options and JSON; and the sentence that each error says."""
 
+import copy
 import json
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError, dataclass, replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,14 @@ def test_unknown_names(kettle):
         kettle.from_dict(mdnb.Window().to_dict())
     with pytest.raises(SpecError, match="unknown model 'Kettle'"):
         spec_class("Kettle", kind="model")
+
+
+def test_misspelt_settings(kettle):
+    with pytest.raises(SpecError, match=r"unknown setting of Kettle 'cup': did you mean 'cups'"):
+        kettle(cup=3)
+    with pytest.raises(SpecError, match="unknown setting of Training 'epoch': did you mean 'epochs'"):
+        mdnb.Training(epoch=3)
+    assert copy.deepcopy(kettle(cups=3)) == replace(kettle(), cups=3)
 
 
 def test_the_base_of_a_kind_is_no_choice():

@@ -112,7 +112,7 @@ def make_samples(features: Features, target: Target | None, window: Window, late
             after = f"a horizon of {window.horizon}" if later is None else f"{reach - window.length} later frames"
             raise DataError(
                 f"no trajectory has the {reach} frames that a window of {window.length} and {after} need; the longest "
-                f"has {lengths.max()}"
+                f"has {lengths.max()}; take a shorter {'window or horizon' if later is None else 'lag or window'}"
             )
         frames = starts[:, None] + np.arange(window.length)
         label_frames, last = frames[:, -1] + window.horizon, starts + reach - 1

@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mdnb.errors import DataError, MdnbError, unknown_name
+from mdnb.files import absent
 
 if TYPE_CHECKING:
     import mdtraj
@@ -262,7 +263,9 @@ def open_trajectory(path: str | os.PathLike[str], units: str | Mapping[str, Any]
     """
     path = Path(path)
     if not path.exists():
-        raise DataError(f"no such file: {path}; give the path of a trajectory, or a pattern such as 'runs/*.xtc'")
+        raise DataError(
+            f"no such file: {absent(path)}; give the path of a trajectory, or a pattern such as 'runs/*.xtc'"
+        )
     if path.is_dir():
         found = sorted({file.suffix.lower() for file in path.iterdir() if file.suffix.lower() in FORMATS})
         pattern = f"{path}/*{next((one for one in found if one != '.pdb'), '.pdb' if found else '.xtc')}"

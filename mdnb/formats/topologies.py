@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdnb.errors import DataError, MdnbError
+from mdnb.files import absent
 from mdnb.formats.base import FORMATS, open_trajectory
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def read_topology(path: str | os.PathLike[str], units: str | Mapping[str, Any] |
     path = Path(path)
     suffix = path.suffix.lower()
     if not path.is_file():
-        raise DataError(f"no such topology file: {path}")
+        raise DataError(f"no such topology file: {absent(path)}; give that of a PDB, GRO, PSF, PRMTOP or mmCIF file")
     try:
         topology = _read(path, suffix, units)
     except MdnbError:

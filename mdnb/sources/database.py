@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.machine import user_cache
-from mdnb.sources.download import Remote, download
+from mdnb.sources.download import download
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec
 
 __all__ = ["DATABASES", "Catalogue", "Database", "NoOptions", "Opened", "Store"]

@@ -7,57 +7,26 @@ starts, and cannot be stopped by a watcher, which is most of what is here; what 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 
 from mdnb.errors import DataError
 from mdnb.files import size_text, write_whole
 from mdnb.progress import progress_bar
 from mdnb.sources import web
+from mdnb.sources.remote import Remote, check, read_record, write_record
 from mdnb.sources.web import BROKEN, get, give_up_or_wait
 
-__all__ = ["Remote", "download"]
+__all__ = ["download"]
 
 _BLOCK = 1 << 18
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file on the web.
-
-    Attributes
-    ----------
-    url : str
-        ``http`` or ``https``.
-    name : str
-        What it is called here; no path.
-    checksum : str
-        ``"md5:..."`` or ``"sha256:..."`` as published; empty where none is, then what came first is pinned.
-    size : int
-        Bytes, 0 where it is not known beforehand.
-    """
-
-    url: str
-    name: str
-    checksum: str = ""
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in ("http", "https"):
-            raise DataError(f"{self.url!r} is no address of the web; expected https://...")
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}", self.name):
-            raise DataError(f"{self.name!r} cannot be the name of a file; expected letters, digits, '.', '_' and '-'")
 
 
 def download(remote: Remote, folder: Path, max_bytes: float, before: float = 0.0) -> Path:
@@ -87,11 +56,11 @@ def download(remote: Remote, folder: Path, max_bytes: float, before: float = 0.0
     path = folder / remote.name
     record = folder / f"{remote.name}.json"
     if path.is_file():
-        known = _read_record(record)
+        known = read_record(record)
         if known.get("size") == path.stat().st_size:
             return path
-        _check(remote, path, "", known if known.get("size") else {})  # put there by hand, or changed
-        _write_record(record, remote, path)
+        check(remote, path, "", known if known.get("size") else {})  # put there by hand, or changed
+        write_record(record, remote, path)
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,11 +72,11 @@ def download(remote: Remote, folder: Path, max_bytes: float, before: float = 0.0
         file.flush()
         os.fsync(file.fileno())
         try:
-            _check(remote, partial, told, _read_record(record))
+            check(remote, partial, told, read_record(record))
         except DataError:
             _forget(partial)
             raise
-        _write_record(record, remote, partial)
+        write_record(record, remote, partial)
         if os.name == "nt":  # where an open file cannot be renamed
             file.close()
         os.replace(partial, path)
@@ -151,8 +120,8 @@ class _Transfer:
         self._remote, self._partial, self._file, self._path = remote, partial, file, path
         self._max, self._before = limit
         self._state = partial.with_name(partial.name + ".json")
-        self._validator = str(_read_record(self._state).get("validator", ""))
-        self._told = str(_read_record(self._state).get("checksum", ""))
+        self._validator = str(read_record(self._state).get("validator", ""))
+        self._told = str(read_record(self._state).get("checksum", ""))
         self._bar: Any = None
 
     def run(self) -> str:
@@ -250,54 +219,6 @@ class _Transfer:
                 f"{self._remote.name} has {size_text(size)}, and {self._partial.parent} has {size_text(free)} free; "
                 "make room, or set MDNB_CACHE to a folder on another disk"
             )
-
-
-def _check(remote: Remote, path: Path, told: str, known: dict[str, Any]) -> None:
-    """Compare a file with the published checksum, or that of the server, or of the first time."""
-    pinned = f"sha256:{known['sha256']}" if known.get("sha256") else ""
-    expected = remote.checksum or told or pinned
-    if remote.size and path.stat().st_size != remote.size:
-        raise DataError(
-            f"{remote.name} has {path.stat().st_size:,} bytes, expected {remote.size:,}; it is not the published file: "
-            "delete it, and fetch it again"
-        )
-    if not expected:
-        return
-    kind, _, digest = expected.partition(":")
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, kind).hexdigest()
-    if got != digest.lower():
-        whose = "published" if remote.checksum else "told by the server" if told else "of the first download"
-        advice = (
-            f"the file was changed at its source: delete {remote.name}.json beside it to accept the new one"
-            if expected == pinned and not remote.checksum and not told
-            else "it was damaged on its way, or a proxy or mirror sent something else: delete it, and fetch it again"
-        )
-        raise DataError(f"{remote.name} has the {kind} {got}, expected {digest} ({whose}); {advice}")
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write_record(record: Path, remote: Remote, path: Path) -> None:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    content = {
-        "url": remote.url,
-        "size": path.stat().st_size,
-        "sha256": digest,
-        "published": remote.checksum,
-        "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    text = json.dumps(content, indent=1)
-    write_whole(record, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _forget(partial: Path) -> None:

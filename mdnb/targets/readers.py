@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdnb.errors import DataError, MissingDependencyError
+from mdnb.files import absent
 
 __all__ = ["is_counted", "is_frame", "plain", "read_columns", "typed"]
 
@@ -58,7 +59,7 @@ def read_columns(source: Any) -> tuple[str, dict[str, Sequence[Any]], bool]:
         )
     path = Path(source)
     if not path.is_file():
-        raise DataError(f"no such table: {path}")
+        raise DataError(f"no such table: {absent(path)}; give the path of a CSV or Parquet file")
     if path.suffix.lower() in (".parquet", ".pq"):
         return path.name, _parquet(path), True
     return path.name, _csv(path), False

@@ -32,7 +32,7 @@ def clusters(features: Features, option: str = "") -> Target:
 
     References
     ----------
-    Arthur, Vassilvitskii, Proc. SODA 1027 (2007), https://doi.org/10.5555/1283383.1283494 (k-means++).
+    Arthur, Vassilvitskii, Proc. SODA 1027 (2007), https://dl.acm.org/doi/10.5555/1283383.1283494 (k-means++).
     """
     k = option_number("clusters", option, 2)
     values = _standardised(features.flat())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mdnb.errors import DataError
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["GPCRmd", "GPCRmdOptions"]
@@ -39,7 +39,7 @@ class GPCRmd(Database):
     citation = "Rodríguez-Espigares et al., Nat. Methods 17, 777 (2020)"
     doi = "10.1038/s41592-020-0884-y"
     size = "some 100 MB to some GB a trajectory"
-    example = "90"
+    example = "7"
     entry_help = "the number of a dynamics"
     pattern = "[1-9][0-9]{0,6}"
     by_hand = False
@@ -49,10 +49,11 @@ class GPCRmd(Database):
         """Return the chosen trajectories and their structure."""
         page = store.get(Remote(f"{self.home}/dynadb/dynamics/id/{entry}/", f"page-{entry}.html"))
         text = page.read_text(encoding="utf-8", errors="replace")
-        pattern = rf"/dynadb/files/Dynamics/([0-9]+_(?:trj|dyn)_{entry}\.(?:xtc|dcd|pdb|psf))\b"
-        names = list(dict.fromkeys(re.findall(pattern, text)))
-        tops = sorted((one for one in names if "_dyn_" in one), key=lambda one: one.endswith(".psf"))
-        files = [one for one in names if "_trj_" in one]
+        # Those of later submissions lie in a folder of their own, which has another number than the dynamics.
+        pattern = rf"/dynadb/files/Dynamics/((?:dyn[0-9]+/)?[0-9]+_(?:trj|dyn)_{entry}\.(?:xtc|dcd|pdb|psf))\b"
+        paths = list(dict.fromkeys(re.findall(pattern, text)))
+        tops = sorted((one for one in paths if "_dyn_" in one), key=lambda one: one.endswith(".psf"))
+        files = [one for one in paths if "_trj_" in one]
         if not files or not tops:
             raise DataError(
                 f"the page {self.home}/dynadb/dynamics/id/{entry}/ names no trajectory with its structure; look at it "
@@ -61,5 +62,8 @@ class GPCRmd(Database):
         if options.replica >= len(files):
             raise DataError(f"dynamics {entry} has {len(files)} trajectories, 0 to {len(files) - 1}, or -1 for all")
         chosen = files if options.replica < 0 else [files[options.replica]]
-        top, *paths = (store.get(Remote(f"{self.home}/dynadb/files/Dynamics/{one}", one)) for one in [tops[0], *chosen])
-        return Opened(paths, top)
+        top, *found = (
+            store.get(Remote(f"{self.home}/dynadb/files/Dynamics/{one}", one.rpartition("/")[2]))
+            for one in [tops[0], *chosen]
+        )
+        return Opened(found, top)

@@ -8,17 +8,18 @@ from pathlib import Path
 from mdnb.formats.grouped import MisatoFile, SpiceFile
 from mdnb.formats.probe import probe_trajectories
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["Misato", "Spice", "SpiceOptions"]
 
 
 class Misato(Database):
-    """MISATO: 16,972 protein-ligand complexes, 8 ns in 100 frames each, all in one file of 133 GiB.
+    """MISATO: 16,972 protein-ligand complexes, 8 ns in 100 frames each, all in one file of 133 GB.
 
-    Give the file that was downloaded by hand as ``file="MD.hdf5"``; MDRepo offers the complexes one by one. Written
-    to the published layout; tested on files made in it.
+    Give the file that was downloaded by hand as ``file="MD.hdf5"``; MDRepo offers the complexes one by one. In some of
+    them molecules jump across the box, which cannot be mended, as no box is stored. Nor is the time: 80 ps are 8 ns by
+    100 frames. Written to the published layout; tested on files made in it.
 
     References
     ----------
@@ -28,18 +29,18 @@ class Misato(Database):
     name = "misato"
     title = "MISATO: 16,972 protein-ligand complexes"
     home = "https://zenodo.org/records/7711953"
-    content = "positions every 80 ps for 8 ns, interaction energies, RMSD of the ligand; no atom names of side chains"
+    content = "positions every 80 ps for 8 ns, interaction energies, ligand RMSD; no box, no names of side chains"
     licence = "see its page on Zenodo"
     citation = "Siebenmorgen et al., Nat. Comput. Sci. 4, 367 (2024)"
     doi = "10.1038/s43588-024-00627-2"
-    size = "143 GB, one file for all: download it by hand and give it as file="
+    size = "133 GB, one file for all: download it by hand and give it as file="
     example = "10GS"
     entry_help = "the PDB's four characters, in capitals"
     pattern = "[0-9][A-Z0-9]{3}"
 
     def open(self, entry: str, options: object, store: Store) -> Opened:
         """Return one complex."""
-        path = store.get(Remote("https://zenodo.org/record/7711953/files/MD.hdf5", "MD.hdf5", size=0))
+        path = store.get(Remote("https://zenodo.org/records/7711953/files/MD.hdf5", "MD.hdf5"))
         probe_trajectories([path])
         return Opened([MisatoFile(path, entry)])
 
@@ -55,10 +56,10 @@ class SpiceOptions(Spec):
     version: str = setting("2.0.1", "release of the data set", options=("2.0.1", "1.1.4"))
 
 
-#: Version -> record of Zenodo and md5.
+#: Version -> record of Zenodo, md5 and bytes (0 where not known exactly).
 _SPICE = {
-    "2.0.1": ("10975225", "bfba2224b6540e1390a579569b475510"),
-    "1.1.4": ("8222043", "f27d4c81da0e37d6547276bf6b4ae6a1"),
+    "2.0.1": ("10975225", "bfba2224b6540e1390a579569b475510", 37_479_271_148),
+    "1.1.4": ("8222043", "f27d4c81da0e37d6547276bf6b4ae6a1", 0),
 }
 
 
@@ -79,7 +80,7 @@ class Spice(Database):
     licence = "CC0-1.0"
     citation = "Eastman et al., Sci. Data 10, 11 (2023)"
     doi = "10.1038/s41597-022-01882-6"
-    size = "tens of GB, one file for all: raise max_gb, or give it as file="
+    size = "37.5 GB (2.0.1), one file for all: raise max_gb, or give it as file="
     example = "103147721"
     entry_help = "the name of a group in the file"
     pattern = r"[A-Za-z0-9][A-Za-z0-9_+.-]{0,80}"
@@ -87,9 +88,9 @@ class Spice(Database):
 
     def open(self, entry: str, options: SpiceOptions, store: Store) -> Opened:
         """Return the conformations of one molecule."""
-        record, digest = _SPICE[options.version]
+        record, digest, size = _SPICE[options.version]
         name = f"SPICE-{options.version}.hdf5"
-        path = store.get(Remote(f"https://zenodo.org/records/{record}/files/{name}", name, f"md5:{digest}"))
+        path = store.get(Remote(f"https://zenodo.org/records/{record}/files/{name}", name, f"md5:{digest}", size))
         probe_trajectories([path])
         return Opened([SpiceFile(path, entry)])
 

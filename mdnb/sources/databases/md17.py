@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 
 __all__ = ["MD17"]
 
@@ -33,9 +33,10 @@ class MD17(Database):
     entries = (
         "md17_aspirin", "md17_benzene2017", "md17_ethanol", "md17_malonaldehyde", "md17_naphthalene",
         "md17_salicylic", "md17_toluene", "md17_uracil", "md22_AT-AT", "md22_AT-AT-CG-CG", "md22_Ac-Ala3-NHMe",
-        "md22_DHA", "md22_buckyball-catcher", "md22_dw_nanotube", "md22_stachyose",
+        "md22_DHA", "md22_buckyball-catcher", "md22_double-walled_nanotube", "md22_stachyose",
     )  # fmt: skip
 
     def open(self, entry: str, options: object, store: Store) -> Opened:
         """Return the NPZ of a molecule."""
-        return Opened([store.get(Remote(f"{self.home}data/npz/{entry}.npz", f"{entry}.npz"))])
+        folder = "repo/datasets" if entry.startswith("md22_") else "data/npz"
+        return Opened([store.get(Remote(f"{self.home}{folder}/{entry}.npz", f"{entry}.npz"))])

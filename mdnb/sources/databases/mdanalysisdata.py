@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mdnb.errors import DataError
 from mdnb.sources.archives import unpack
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 
 __all__ = ["MDAnalysisData"]
 

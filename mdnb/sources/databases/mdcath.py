@@ -8,7 +8,7 @@ from mdnb.errors import DataError
 from mdnb.formats.base import open_trajectory
 from mdnb.formats.mdcath import MdCATHFile
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["MdCATH", "MdCATHOptions"]

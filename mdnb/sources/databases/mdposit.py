@@ -7,12 +7,14 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 
 from mdnb.errors import DataError
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["MDposit", "MDpositOptions"]
@@ -22,6 +24,7 @@ _NODES = {
     "mmb": "https://mmb.mddbr.eu/api/rest/v1",
     "irb": "https://irb.mddbr.eu/api/rest/v1",
     "cineca": "https://cineca.mddbr.eu/api/rest/v1",
+    "inria": "https://inria.mddbr.eu/api/rest/v1",
     "bioexcel-cv19": "https://bioexcel-cv19.mddbr.eu/api/rest/v1",
 }
 _FRAMES = re.compile(r"[1-9]\d*:(?:[1-9]\d*|-1)(?::([1-9]\d*))?", re.ASCII)
@@ -33,14 +36,16 @@ class MDpositOptions(Spec):
 
     atoms: str = setting("", "atoms in NGL's language, such as 'protein' or 'backbone'; empty for all")
     frames: str = setting("", "first:last:step counted from 1, such as 1:1000:10, last -1 for the end; empty for all")
-    node: str = setting("global", "which server", options=tuple(_NODES))
+    node: str = setting("global", "which server; global knows the projects of all", options=tuple(_NODES))
 
 
 class MDposit(Database):
     """MDDB (formerly MoDEL-CNS and BioExcel-CV19): structure as PDB and frames as XTC from the REST interface.
 
-    Only the frames and atoms asked for are downloaded. Written to the published interface; tested on answers made
-    in it. Nothing is published to check parts with: what is downloaded first is pinned.
+    Only the frames and atoms asked for are downloaded. Where the global server does not give a file, name the node that
+    holds it and the accession there (``node="mmb"`` and "A026F.1"): the project's page says both. Written to the
+    published interface; tested on answers made in it. Nothing is published to check parts with: what is downloaded
+    first is pinned.
 
     References
     ----------
@@ -55,7 +60,7 @@ class MDposit(Database):
     citation = "Beltrán et al., Nucleic Acids Res. 52, D393 (2024), and the project's own"
     doi = "10.1093/nar/gkad991"
     size = "what is asked for: about 4 bytes an atom and frame"
-    example = "MCV1900370"
+    example = "MD-A003ZT.2"
     entry_help = "an accession, with .1, .2 and so on for a replica"
     pattern = r"[A-Za-z0-9][A-Za-z0-9-]{2,39}(\.[0-9]{1,3})?"
     by_hand = False
@@ -73,13 +78,26 @@ class MDposit(Database):
         # All of it may be asked for as XTC too; a selection is made by the server.
         selection = {"selection": options.atoms} if options.atoms else {}
         frames = {"frames": options.frames} if options.frames else {}
-        project = store.get(Remote(base, f"project-{options.node}.json"))
+        project = _get(store, Remote(base, f"project-{options.node}.json"), options.node)
         step = _time_step(project.read_text(encoding="utf-8", errors="replace"))
-        top = store.get(Remote(_address(f"{base}/structure", selection), f"structure-{tag}.pdb"))
+        top = _get(store, Remote(_address(f"{base}/structure", selection), f"structure-{tag}.pdb"), options.node)
         query = {"format": "xtc", **frames, **selection}
-        file = store.get(Remote(_address(f"{base}/trajectory", query), f"{entry}-{tag}.xtc"))
+        file = _get(store, Remote(_address(f"{base}/trajectory", query), f"{entry}-{tag}.xtc"), options.node)
         every = int(found[1] or 1) if found is not None else 1
         return Opened([file], top, step * every if step else None)
+
+
+def _get(store: Store, remote: Remote, node: str) -> Path:
+    """Return a file; where the server refuses it, name the other servers."""
+    try:
+        return store.get(remote)
+    except DataError as error:
+        if not isinstance(error.__cause__, HTTPError):
+            raise
+        others = ", ".join(name for name in _NODES if name != node)
+        raise DataError(
+            f"{error}. Another server may hold it, under its own accession, as its page says; node= takes {others}"
+        ) from error
 
 
 def _address(base: str, query: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mdnb.errors import DataError
 from mdnb.sources.archives import unpack
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["MDRepo", "MDRepoOptions"]
@@ -30,7 +30,7 @@ class MDRepo(Database):
 
     References
     ----------
-    MDRepo, https://mdrepo.org
+    Roy et al., Nucleic Acids Res. 53, D477 (2025), https://doi.org/10.1093/nar/gkae1109
     """
 
     name = "mdrepo"
@@ -38,8 +38,8 @@ class MDRepo(Database):
     home = "https://mdrepo.org"
     content = "positions; what was simulated differs, see the record's page"
     licence = "CC-BY-4.0"
-    citation = "MDRepo, https://mdrepo.org, and the record's own papers"
-    doi = ""
+    citation = "Roy et al., Nucleic Acids Res. 53, D477 (2025), and the record's own papers"
+    doi = "10.1093/nar/gkae1109"
     size = "differs"
     example = "9280"
     entry_help = "the number of an instance"

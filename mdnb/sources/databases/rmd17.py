@@ -7,7 +7,7 @@ from pathlib import Path
 from mdnb.errors import DataError
 from mdnb.sources.archives import unpack
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 
 __all__ = ["RevisedMD17"]
 
@@ -24,12 +24,12 @@ class RevisedMD17(Database):
 
     name = "rmd17"
     title = "rMD17: MD17 computed again, with less noise"
-    home = "https://archive.materialscloud.org/record/2020.82"
+    home = "https://doi.org/10.6084/m9.figshare.12672038"
     content = "positions, quantum energies and forces; the frames are in no order of time"
-    licence = "see its page"
+    licence = "CC0-1.0"
     citation = "Christensen, von Lilienfeld, Mach. Learn. Sci. Technol. 1, 045018 (2020)"
     doi = "10.1088/2632-2153/abba6f"
-    size = "one archive for all molecules"
+    size = "about 1 GB, one archive for all molecules"
     example = "aspirin"
     entry_help = "the name of a molecule"
     pattern = "[a-z]+"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mdnb.sources.database import Database, Opened, Store
-from mdnb.sources.download import Remote
+from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting
 
 __all__ = ["Timewarp", "TimewarpOptions"]
@@ -18,15 +18,17 @@ class TimewarpOptions(Spec):
 
     dataset: str = setting(
         "2AA-1-large", "which set: AD is the alanine dipeptide, 2AA and 4AA peptides of two and four residues",
-        options=("AD-1", "AD-3", "2AA-1-big", "2AA-1-large", "2AA-complete", "4AA-large", "4AA-huge"),
+        options=("AD-1", "AD-3", "2AA-1-big", "2AA-1-large", "2AA-1-huge", "2AA-complete", "4AA-large", "4AA-huge"),
     )  # fmt: skip
-    part: str = setting("test", "which part of it", options=("train", "val", "test"))
+    part: str = setting("train", "which part of it; a peptide is in one of them", options=("train", "val", "test"))
 
 
 class Timewarp(Database):
     """timewarp: peptides of one to four residues in implicit solvent at 310 K; nm, nm/ps, kJ/mol/nm in NPZ files.
 
-    The array layout is tested on real files of the authors' repository; the addresses are as published.
+    In most sets pairs of frames follow each other at growing intervals, so that frames are not equally spaced in time
+    (a lag in ps means nothing there); 2AA-1-big and 2AA-1-large are saved at equal intervals. The array layout is
+    tested on real files of the authors' repository; the addresses are as published.
 
     References
     ----------
@@ -42,7 +44,7 @@ class Timewarp(Database):
     doi = "10.48550/arXiv.2302.01170"
     size = "up to about 0.3 GB a peptide, and as much memory"
     example = "AA"
-    entry_help = "the one-letter residues, or what the files of the set are called before '-traj-arrays.npz'"
+    entry_help = "the one-letter residues, or what the files of the set are called before '-traj-arrays.npz' (ad1, ad2)"
     pattern = "[A-Za-z0-9][A-Za-z0-9_-]{0,40}"
     Options = TimewarpOptions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -37,7 +37,7 @@ def judge(
     lag_time: float | None = None,
     n_states: int | None = None,
     baselines: bool = True,
-    md_length: float | None = None,
+    md_length: float | Sequence[float] | None = None,
     n_draws: int = 100,
     max_frames: int = 50_000,
     seed: int = 0,
@@ -67,7 +67,7 @@ def judge(
         Metastable states (10 in MDGen's and JAMUN's tables); by default as many as there are slow processes.
     baselines : bool
         Also judge as many frames of the training MD, and the mixture of 20 Gaussians on principal components.
-    md_length : float, optional
+    md_length : float or sequence of float, optional
         So much MD, in ps (frames where the time step is not known), would have cost as much as the structures; the
         first piece of the training MD of that length is judged beside them. See `mdnb.md_piece` for others.
     n_draws : int
@@ -117,11 +117,11 @@ def judge(
         made[_TRAINING] = seen.take(np.linspace(0, len(seen) - 1, min(n, len(seen))).astype(int))
         made[_MIXTURE] = Ensemble.of(pca_mixture(seen.take(_even(seen, 5000)), n, seed), _MIXTURE, max_frames, seed)
     pieces: dict[str, np.ndarray] = {}
-    if md_length is not None:
+    for length in [md_length] if isinstance(md_length, int | float) else md_length or ():
         if seen is None:
             raise SpecError("md_length takes a piece of the training MD; give train = ... too")
-        name = f"MD of {md_length / 1000:g} ns" if np.isfinite(seen.time_step) else f"{md_length:g} frames of MD"
-        pieces[name] = piece_rows(seen, md_length)
+        name = f"MD of {length / 1000:g} ns" if np.isfinite(seen.time_step) else f"{length:g} frames of MD"
+        pieces[name] = piece_rows(seen, length)
         made[name] = seen.take(pieces[name]).reblocked()
     space = Space(real, lag_time=lag_time, n_states=n_states, seed=seed)
     described = {

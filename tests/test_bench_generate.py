@@ -11,6 +11,7 @@ from mdnb.bench.generation import bench_generate, conditions, dipeptides, peers,
 from mdnb.bench.generation.contestant import aligned_rmsd
 from mdnb.cli import main
 from mdnb.errors import DataError, SpecError
+from mdnb.generation.judgement import Row
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_the_command(small, capsys):
     found = {name: tuple(map(float, numbers)) for name, *numbers in rows}
     missing = set(peers.absent())
     expected = {name for name in known if peers.PEERS[name][0] not in missing}
-    assert {"mdnb VAE, seed 0", "mdnb GAN, seed 0", "PCA mixture", "training MD", "1 ns of MD", *expected} <= set(found)
+    assert {"mdnb VAE, seed 0", "mdnb GAN, seed 0", "PCA mixture", "training MD", "MD of 1 ns", *expected} <= set(found)
     for js, ratio, floor, passed, hands in found.values():
         assert js == pytest.approx(ratio * floor, abs=0.01)
         assert 0 <= passed <= hands <= 100
@@ -62,20 +63,32 @@ def test_the_command(small, capsys):
 
 
 def test_verdict_counts_every_row():
-    class Judged:
-        def row(self, name, metric, part=""):
-            value = {"ours": {"Ramachandran, JS": 0.2, "passes all checks": 0.9}, "theirs": {
-                "Ramachandran, JS": 0.3, "passes all checks": 0.95}}[name][metric]  # fmt: skip
-            return type("Row", (), {"value": value})
+    values = {
+        "ours": {"Ramachandran, JS": 0.2, "passes all checks": 0.9, "chirality": 1.0},
+        "theirs": {"Ramachandran, JS": 0.3, "passes all checks": 0.95, "chirality": 1.0},
+    }
+    copied = {"ours": 0.0502, "theirs": 0.02}
 
-    def one(name, wall, rmsd):
+    class Judged:
+        rows = [Row(name, "below the memorization line", "", v, v, v, 0.05, "lower") for name, v in copied.items()]
+
+        def row(self, name, metric, part=""):
+            return Row(name, metric, part, values[name][part or metric], 0, 1, 0.2, "lower")
+
+    def one(name, cpu, rmsd, drawing=1.0):
         made = dipeptides.Contestant(name, mdnb.example("alanine-dipeptide").frames(0))
-        made.training.wall, made.rmsd = wall, rmsd
+        made.training.cpu, made.rmsd, made.drawing.wall = cpu, rmsd, drawing
         return made
 
     say = dipeptides._verdict
-    assert say(Judged(), [one("ours", 5, 0.01)], one("theirs", 4, 0.02)) == "better: no, not in seconds, checks"
-    assert say(Judged(), [one("ours", 5, 0.01)], one("ours", 6, 0.02)) == "better: yes"
+    ours = [one("ours", 5, 0.01)]
+    assert say(Judged(), ours, one("theirs", 4, 0.02)) == (
+        "better: no, not in CPU seconds of training, checks, copies"
+    )
+    assert say(Judged(), ours, one("ours", 6, 0.02)) == "better: yes"
+    assert say(Judged(), ours, one("ours", 6, 0.02, 0.5)) == "better: no, not in seconds of drawing"
+    gan = [one("ours", 5, float("nan"))]
+    assert say(Judged(), gan, one("ours", 6, 0.02)) == "better: yes"
 
 
 @pytest.mark.parametrize("n_atoms", [5, 22, 166])

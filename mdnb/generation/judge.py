@@ -55,7 +55,8 @@ def judge(
         Structures of a `Generated` or an `mdtraj.Trajectory` are independent of each other; `Trajectories` are drawn
         in blocks for the intervals.
     reference : Trajectories, mdtraj.Trajectory, or list of them (one for each replica)
-        Molecular dynamics that no model has seen.
+        Molecular dynamics that no model has seen. Where some of the sets have only some of the molecule's atoms, all
+        are judged by these.
     train : the same, optional
         What the models were trained on: for the floor, novelty, the checks and the baselines.
     energies : mapping of (n,) arrays by the names of the sets, "reference" and "train", or function, optional
@@ -108,6 +109,10 @@ def judge(
     real = Ensemble.dynamics(reference, "the reference", max_frames)
     seen = None if train is None else Ensemble.dynamics(train, "the training data", max_frames)
     made = {name: Ensemble.of(one, f"{name!r}", max_frames, seed) for name, one in sets.items()}
+    fewest = min(made.values(), key=lambda one: one.structures.n_atoms).structures.topology
+    if fewest.n_atoms < real.structures.n_atoms:
+        real, seen = real.of_atoms(fewest), None if seen is None else seen.of_atoms(fewest)
+        made = {name: one.of_atoms(fewest) for name, one in made.items()}
     for name, one in made.items():
         one.require_like(real, repr(name))
     if seen is not None:

@@ -122,16 +122,21 @@ def _copied(judgement: Judgement, name: str) -> float | None:
 
 def _verdict(judgement: Judgement, own: Sequence[Contestant], peer: Contestant) -> str:
     """Return whether ours, the mean of its seeds, is better than a peer on every row, or on which it is not."""
-    rows = {
-        "seconds": (np.mean([one.training.wall for one in own]), peer.training.wall),
-        "RMSD": (np.mean([one.rmsd for one in own]), peer.rmsd),
-        "JS": (np.mean([judgement.row(one.name, _JS).value for one in own]), judgement.row(peer.name, _JS).value),
-        "checks": (
-            1 - np.mean([_share(judgement, one.name) for one in own]),
-            1 - _share(judgement, peer.name),
-        ),
-    }
-    behind = [name for name, (ours, theirs) in rows.items() if ours > theirs]
+
+    def figures(one: Contestant) -> dict[str, float]:
+        """Return what is to be small; nothing is behind what is no number."""
+        return {
+            "CPU seconds of training": one.training.cpu,
+            "seconds of drawing": one.drawing.wall,
+            "RMSD": one.rmsd,
+            "JS": judgement.row(one.name, _JS).value,
+            "checks": 1 - _share(judgement, one.name),
+            "hands": 1 - _share(judgement, one.name, "chirality"),
+            "copies": max((_copied(judgement, one.name) or 0.0) - 0.05, 0.0),
+        }
+
+    every, theirs = [figures(one) for one in own], figures(peer)
+    behind = [name for name, value in theirs.items() if np.mean([one[name] for one in every]) > value]
     return f"better: no, not in {', '.join(behind)}" if behind else "better: yes"
 
 

@@ -70,7 +70,9 @@ def test_verdict_counts_every_row():
     copied = {"ours": 0.0502, "theirs": 0.02}
 
     class Judged:
-        rows = [Row(name, "below the memorization line", "", v, v, v, 0.05, "lower") for name, v in copied.items()]
+        def __init__(self):
+            line = "below the memorization line"
+            self.rows = [Row(name, line, "", share, share, share, 0.05, "lower") for name, share in copied.items()]
 
         def row(self, name, metric, part=""):
             return Row(name, metric, part, values[name][part or metric], 0, 1, 0.2, "lower")
@@ -82,9 +84,7 @@ def test_verdict_counts_every_row():
 
     say = dipeptides._verdict
     ours = [one("ours", 5, 0.01)]
-    assert say(Judged(), ours, one("theirs", 4, 0.02)) == (
-        "better: no, not in CPU seconds of training, checks, copies"
-    )
+    assert say(Judged(), ours, one("theirs", 4, 0.02)) == ("better: no, not in CPU seconds of training, checks, copies")
     assert say(Judged(), ours, one("ours", 6, 0.02)) == "better: yes"
     assert say(Judged(), ours, one("ours", 6, 0.02, 0.5)) == "better: no, not in seconds of drawing"
     gan = [one("ours", 5, float("nan"))]

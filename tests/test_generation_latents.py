@@ -142,7 +142,7 @@ def test_a_latent_that_holds_nothing_is_not_counted():
     run = trained("VAE")
     region = Region.of_run(run)
     assert region.scale.shape == (4,)
-    assert (0 <= region.scale).all()
+    assert (region.scale >= 0).all()
     assert (region.scale <= 1).all()
     idle = replace(region, points=region.points * [1, 1, 1, 0], scale=region.scale * [1, 1, 1, 0])
     far = np.zeros((1, 4))

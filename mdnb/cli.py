@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     generate.add_argument(
         "--systems", default="", metavar="NAMES",
-        help="alanine, msmb, chignolin and condition (default: all whose data are here)",
+        help="alanine, msmb, chignolin, condition and dynamics (default: all whose data are here)",
     )  # fmt: skip
     generate.add_argument("--families", default="VAE,GAN", metavar="NAMES", help="VAE and GAN (default: both)")
     for name, count, what in (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mdnb
-from mdnb.bench.generation import bench_generate, conditions, dipeptides, peers, protein, systems
+from mdnb.bench.generation import bench_generate, conditions, dipeptides, dynamics, peers, protein, systems
 from mdnb.bench.generation.contestant import aligned_rmsd
 from mdnb.cli import main
 from mdnb.errors import DataError, SpecError
@@ -105,6 +105,21 @@ def test_condition(small):
     slopes = [float(number) for line in lines for number in re.findall(r"slope (-?[\d.]+)", line)]
     assert len(slopes) == 2
     assert all("yes (" in line or "no (" in line for line in lines[1:])
+
+
+def test_dynamics():
+    """Populations and slowest timescale of a rollout and of the training MD, each against the held-out MD."""
+    whole = mdnb.example("alanine-dipeptide")
+    few = mdnb.load([one.frames(slice(None, None, 3)) for one in whole], time_step=6.0)
+    head, floor, row = dynamics.bench_dynamics(few, 1, 60, 1, 1, ["MLP, 1 frame"], [1, 2])
+    assert head.startswith("6 simulations to train on, [2, 3] held out, seed 1")
+    for line in (floor, row):
+        populations, timescales = re.search(r"populations (yes|no) \((\d) of 3.*; (yes|no) \(\d of 2", line).group(1, 3)
+        assert {populations, timescales} <= {"yes", "no"}
+        assert re.search(r"slowest timescale over that of held-out MD [\d.]+ at 6 ps, [\d.]+ at 12 ps", line)
+    assert "training MD, the floor: populations yes" in floor
+    assert "MLP, 1 frame" in row
+    assert "pass all checks" in row
 
 
 @pytest.mark.slow

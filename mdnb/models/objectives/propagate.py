@@ -17,7 +17,7 @@ from mdnb.models.base import Batch, Head, Objective, Task
 from mdnb.models.objectives.lag import lag_frames
 from mdnb.specs import setting
 
-__all__ = ["Propagate", "PropagateHead"]
+__all__ = ["Propagate", "PropagateHead", "most_components"]
 
 #: Frames that the Gaussians are fitted to before training, at most.
 _ROWS = 20_000

@@ -62,6 +62,8 @@ _PUBLIC = {
     "rollout": "mdnb.generation.rollout",
     "Rollout": "mdnb.generation.rolled",
     "control": "mdnb.generation.controlled",
+    "asked_range": "mdnb.generation.asked",
+    "measured": "mdnb.generation.measure",
     "judge": "mdnb.generation.judge",
     "Judgement": "mdnb.generation.judgement",
     "md_piece": "mdnb.generation.ensemble",
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
     from mdnb.features.engine import featurize as featurize
     from mdnb.features.joined import join as join
     from mdnb.generation.around import around as around
+    from mdnb.generation.asked import asked_range as asked_range
     from mdnb.generation.controlled import control as control
     from mdnb.generation.energy import Energies as Energies
     from mdnb.generation.energy import energies as energies
@@ -104,6 +107,7 @@ if TYPE_CHECKING:
     from mdnb.generation.judge import judge as judge
     from mdnb.generation.judgement import Judgement as Judgement
     from mdnb.generation.latents import latents as latents
+    from mdnb.generation.measure import measured as measured
     from mdnb.generation.mixture import pca_mixture as pca_mixture
     from mdnb.generation.rolled import Rollout as Rollout
     from mdnb.generation.rollout import rollout as rollout

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 import mdnb
-from mdnb.bench.generation import bench_generate, conditions, dipeptides, peers, protein, systems
+from mdnb.bench.generation import bench_generate, conditions, dipeptides, dynamics, peers, protein, systems
 from mdnb.bench.generation.contestant import aligned_rmsd
 from mdnb.cli import main
 from mdnb.errors import DataError, SpecError
+from mdnb.generation.judgement import Row
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_the_command(small, capsys):
     found = {name: tuple(map(float, numbers)) for name, *numbers in rows}
     missing = set(peers.absent())
     expected = {name for name in known if peers.PEERS[name][0] not in missing}
-    assert {"mdnb VAE, seed 0", "mdnb GAN, seed 0", "PCA mixture", "training MD", "1 ns of MD", *expected} <= set(found)
+    assert {"mdnb VAE, seed 0", "mdnb GAN, seed 0", "PCA mixture", "training MD", "MD of 1 ns", *expected} <= set(found)
     for js, ratio, floor, passed, hands in found.values():
         assert js == pytest.approx(ratio * floor, abs=0.01)
         assert 0 <= passed <= hands <= 100
@@ -62,20 +63,32 @@ def test_the_command(small, capsys):
 
 
 def test_verdict_counts_every_row():
-    class Judged:
-        def row(self, name, metric, part=""):
-            value = {"ours": {"Ramachandran, JS": 0.2, "passes all checks": 0.9}, "theirs": {
-                "Ramachandran, JS": 0.3, "passes all checks": 0.95}}[name][metric]  # fmt: skip
-            return type("Row", (), {"value": value})
+    values = {
+        "ours": {"Ramachandran, JS": 0.2, "passes all checks": 0.9, "chirality": 1.0},
+        "theirs": {"Ramachandran, JS": 0.3, "passes all checks": 0.95, "chirality": 1.0},
+    }
+    copied = {"ours": 0.0502, "theirs": 0.02}
 
-    def one(name, wall, rmsd):
+    class Judged:
+        def __init__(self):
+            line = "below the memorization line"
+            self.rows = [Row(name, line, "", share, share, share, 0.05, "lower") for name, share in copied.items()]
+
+        def row(self, name, metric, part=""):
+            return Row(name, metric, part, values[name][part or metric], 0, 1, 0.2, "lower")
+
+    def one(name, cpu, rmsd, drawing=1.0):
         made = dipeptides.Contestant(name, mdnb.example("alanine-dipeptide").frames(0))
-        made.training.wall, made.rmsd = wall, rmsd
+        made.training.cpu, made.rmsd, made.drawing.wall = cpu, rmsd, drawing
         return made
 
     say = dipeptides._verdict
-    assert say(Judged(), [one("ours", 5, 0.01)], one("theirs", 4, 0.02)) == "better: no, not in seconds, checks"
-    assert say(Judged(), [one("ours", 5, 0.01)], one("ours", 6, 0.02)) == "better: yes"
+    ours = [one("ours", 5, 0.01)]
+    assert say(Judged(), ours, one("theirs", 4, 0.02)) == ("better: no, not in CPU seconds of training, checks, copies")
+    assert say(Judged(), ours, one("ours", 6, 0.02)) == "better: yes"
+    assert say(Judged(), ours, one("ours", 6, 0.02, 0.5)) == "better: no, not in seconds of drawing"
+    gan = [one("ours", 5, float("nan"))]
+    assert say(Judged(), gan, one("ours", 6, 0.02)) == "better: yes"
 
 
 @pytest.mark.parametrize("n_atoms", [5, 22, 166])
@@ -92,6 +105,21 @@ def test_condition(small):
     slopes = [float(number) for line in lines for number in re.findall(r"slope (-?[\d.]+)", line)]
     assert len(slopes) == 2
     assert all("yes (" in line or "no (" in line for line in lines[1:])
+
+
+def test_dynamics():
+    """Populations and slowest timescale of a rollout and of the training MD, each against the held-out MD."""
+    whole = mdnb.example("alanine-dipeptide")
+    few = mdnb.load([one.frames(slice(None, None, 3)) for one in whole], time_step=6.0)
+    head, floor, row = dynamics.bench_dynamics(few, 1, 60, 1, 1, ["MLP, 1 frame"], [1, 2])
+    assert head.startswith("6 simulations to train on, [2, 3] held out, seed 1")
+    for line in (floor, row):
+        populations, timescales = re.search(r"populations (yes|no) \((\d) of 3.*; (yes|no) \(\d of 2", line).group(1, 3)
+        assert {populations, timescales} <= {"yes", "no"}
+        assert re.search(r"slowest timescale over that of held-out MD [\d.]+ at 6 ps, [\d.]+ at 12 ps", line)
+    assert "training MD, the floor: populations yes" in floor
+    assert "MLP, 1 frame" in row
+    assert "pass all checks" in row
 
 
 @pytest.mark.slow

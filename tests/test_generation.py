@@ -11,6 +11,7 @@ from scipy.spatial.distance import jensenshannon
 import mdnb
 from mdnb.errors import DataError, SpecError
 from mdnb.generation import compare
+from mdnb.generation.asked import _is_called
 from mdnb.generation.checks import CHECKS, Limits, check_structures
 from mdnb.generation.compare import jensen_shannon, ramachandran
 
@@ -373,6 +374,16 @@ def test_what_was_asked_for_each_structure_is_kept_with_it(conditional):
 def test_extrapolation_is_said(conditional):
     generated = mdnb.generate(conditional, 5, 2.5)
     assert "2.5 to 2.5 nm was asked for, the training data have" in repr(generated)
+
+
+@pytest.mark.parametrize("name", ["basin", "basin:ALA2", "Basin of ALA2", "basin_of_ala2"])
+def test_a_class_is_asked_for_by_any_of_its_targets_names(name):
+    assert _is_called("basin of ALA2", name)
+    assert not _is_called("basin of GLY7", "basin:ALA2")
+    assert not _is_called("basin of ALA2", "ala2")
+    assert not _is_called("radius of gyration", name)
+    assert _is_called("radius of gyration", "radius_of_gyration")
+    assert _is_called("radius of gyration", "radius-of-gyration")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from functools import cache
 import mdtraj
 import numpy as np
 import pytest
+import torch
 from learning_fixtures import features, trained, trajectories
 
 import mdnb
@@ -83,8 +84,6 @@ def test_without_exactness_the_ends_are_reconstructions():
 
 
 def test_an_arc_keeps_the_length_that_both_ends_have():
-    import torch
-
     from mdnb.generation.interpolate import _arc
 
     ends = torch.nn.functional.normalize(torch.randn(2, 6, generator=torch.Generator().manual_seed(0)), dim=1) * 2.5
@@ -122,6 +121,55 @@ def test_latents_far_from_the_data_are_said():
     wide = mdnb.around(vae(), 5, 200, spread=20.0, features=features("internal-coordinates"))
     assert "of the latents lie farther from the training frames'" in repr(wide)
     assert not mdnb.around(vae(), 5, 200, features=features("internal-coordinates")).notes
+
+
+@pytest.mark.parametrize("run", [vae, lambda: trained("VAE")], ids=["sharp posterior", "broad posterior"])
+def test_the_posterior_of_a_real_frame_lies_where_real_frames_do(run):
+    """Also of a VAE that was hardly trained, whose posteriors are broad: its means fill much less room than draws."""
+    run, data = run(), features("internal-coordinates")
+    region = Region.of_run(run)
+    frames = np.linspace(0, len(data) - 1, 400).astype(int)
+    with torch.no_grad():
+        mean, log_variance = run.model.encode(run.inputs(data, frames[:, None]))
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(3))
+    assert region.outside((mean + torch.exp(0.5 * log_variance) * noise).numpy()).mean() < 0.04
+    assert region.outside(mean.numpy()).mean() < 0.04
+    assert region.outside(mean.numpy() + 20.0).all()
+    assert not mdnb.around(run, 5, 200, features=data).notes
+
+
+def test_a_latent_that_holds_nothing_is_not_counted():
+    run = trained("VAE")
+    region = Region.of_run(run)
+    assert region.scale.shape == (4,)
+    assert (region.scale >= 0).all()
+    assert (region.scale <= 1).all()
+    idle = replace(region, points=region.points * [1, 1, 1, 0], scale=region.scale * [1, 1, 1, 0])
+    far = np.zeros((1, 4))
+    far[0, 3] = 1e6
+    assert idle.outside(far).tolist() == idle.outside(np.zeros((1, 4))).tolist()
+
+
+@pytest.mark.parametrize("call", ["interpolate", "around", "rollout"])
+def test_structures_are_cleaned_up_where_that_is_asked_for(call):
+    """As those of `mdnb.generate` are: of internal coordinates only then, of positions by default."""
+    data = features("positions")
+    run = mdnb.fit(data, None, mdnb.VAE(latent=3, hidden=16), mdnb.Training(epochs=1, batch_size=256))
+    if call == "rollout":
+        latents = mdnb.latents(run, data)
+        moves = mdnb.fit(
+            latents, spec=mdnb.MLP(hidden=8), training=mdnb.Training(epochs=1), objective=mdnb.Propagate(components=2)
+        )
+    made = {
+        "interpolate": lambda **more: mdnb.interpolate(run, 0, 900, 6, exact=False, features=data, **more),
+        "around": lambda **more: mdnb.around(run, 0, 6, features=data, **more),
+        "rollout": lambda **more: mdnb.rollout(moves, latents, 3, 2, decoder=run, **more).generated,
+    }[call]
+    by_default, left, asked = made(), made(clean_up=False), made(clean_up=True)
+    assert left.checks_before is None
+    assert asked.checks_before is not None
+    assert by_default.checks_before is not None  # positions are no internal coordinates
+    assert asked.valid.mean() > left.valid.mean()
 
 
 def test_a_region_holds_its_own_kind():

@@ -119,9 +119,35 @@ def test_copies_are_called_so_and_new_structures_are_not(judgement):
     assert fair.floor == pytest.approx(4 / 6)
     assert fair.value == pytest.approx(fair.floor, abs=0.06)
     assert [text.split(":")[0] for text in judgement.warnings if "memorized" in text] == ["copies", "one basin"]
-    assert (
-        "copies: memorized. 100% of the structures are nearer to a training frame than 5% of" in judgement.warnings[0]
+    assert judgement.warnings[0].startswith(
+        "copies: memorized. 100% of the structures lie below the memorization line, where 5% of real frames do, and"
     )
+    assert judgement.row("copies", "below the memorization line").worse
+    assert not new.worse
+
+
+def test_pieces_of_the_training_data_are_called_that_and_not_copies(replicas):
+    found = judge(
+        {"piece": replicas[:2].frames(slice(None))}, replicas[4:6], replicas[:4], baselines=False, md_length=[1e3, 2e3]
+    )
+    assert found.sets == ("piece", "MD of 1 ns", "MD of 2 ns")
+    (text,) = found.warnings  # what the judge itself took from the training data needs none
+    assert text.startswith("piece: 100% of the structures are training frames (to 0.001 nm")
+
+
+@pytest.mark.parametrize("kept", [0, 3, 6])
+def test_new_md_is_not_above_the_line_and_a_fifth_of_near_copies_is(replicas, kept):
+    """Whichever replicas train, are held out and are new: the interval holds the noise of the line too."""
+    order = np.roll(np.arange(8), kept)
+    train, held, new = (mdnb.load([replicas[int(i)].frames(slice(None)) for i in part]) for part in
+                        (order[:4], order[4:6], order[6:]))  # fmt: skip
+    copies = jittered(train.frames(slice(None, None, 5)), 0.002)
+    mixed = mdtraj.join([new.frames(slice(None)), copies[:150]])
+    found = judge({"new": new, "mixed": mixed}, held, train, baselines=False)
+    rows = {name: found.row(name, "below the memorization line") for name in found.sets}
+    assert not rows["new"].worse
+    assert rows["mixed"].worse
+    assert rows["mixed"].low < rows["mixed"].value < rows["mixed"].high
 
 
 def test_the_mixture_is_no_chemistry(judgement, replicas, sets):

@@ -286,6 +286,7 @@ def test_nearest_of_other_groups():
 def test_warnings_of_copies():
     assert warning("x", 0.05, 0.04, 0.9, 0.5) == ""
     assert warning("x", 0.5, 0.4, 0.9, 0.5).startswith("x: memorized. 50% of the structures")
+    assert warning("x", 1.0, 1.0, 1.0, 0.5, 1.0).startswith("x: 100% of the structures are training frames (to 0.001")
     assert "they are no copies, but keep to where MD is densest" in warning("x", 0.5, 0.4, 0.52, 0.5)
 
 
@@ -370,7 +371,7 @@ def test_control_of_perfect_obedience_and_of_none():
     assert (perfect.slope, perfect.intercept, perfect.correlation) == pytest.approx((1, 0, 1))
     assert perfect.outside.sum() == 50
     assert len(perfect.inside()) == 50
-    assert "50% of the requests lie outside the training range: extrapolation" in repr(perfect)
+    assert "50 of 100 requests lie outside the training range, 0 to 0.5: extrapolation" in repr(perfect)
     deaf = mdnb.control(asked, np.random.default_rng(0).normal(size=100))
     assert deaf.low < 0 < deaf.high
     assert np.isnan(deaf.percent)

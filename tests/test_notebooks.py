@@ -24,6 +24,7 @@ FAST = {
     "04_dynamics_slow_modes": {"lag_times": "2,4", "hidden": 16, "epochs": 2},
     "05_tune": {"trials": 2, "epochs": 1},
     "06_explain": {"epochs": 1, "n_explained": 30},
+    "07_generate_asked": {"epochs": 2, "n": 150},
     "07_generate_gan": {"hidden": 64, "epochs": 12, "n": 300},
     "07_generate_trajectories": {
         "vae_epochs": 2,

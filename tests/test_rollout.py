@@ -6,11 +6,13 @@ from functools import cache
 import mdtraj
 import numpy as np
 import pytest
+import torch
 from learning_fixtures import features, trained, trajectories
 
 import mdnb
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Column
+from mdnb.models.objectives.propagate import _count_jumps, most_components
 
 STEP = 4.0  # ps
 FAST = mdnb.Training(epochs=8, batch_size=256)
@@ -105,6 +107,43 @@ def test_two_states_keep_their_populations_and_their_timescale():
     assert gap.mean() < 0.02
     assert found.distance < 0.15
     assert not rolled.notes
+
+
+def test_jumps_are_counted_although_the_gaussians_overlap():
+    """Memberships of frames in Gaussians that overlap see jumps that are none; expectation maximization does not."""
+    rng = np.random.default_rng(0)
+    true = np.array([[0.95, 0.05], [0.15, 0.85]])
+    state = np.zeros(40_000, int)
+    for t in range(1, len(state)):
+        state[t] = rng.random() < true[state[t - 1], 1]
+    x = 2.4 * state + rng.normal(size=len(state))
+    near = torch.tensor(np.stack([-0.5 * x**2, -0.5 * (x - 2.4) ** 2], 1))
+    sites = torch.softmax(near + torch.log(torch.tensor([0.75, 0.25])), 1)
+    found = _count_jumps(sites[:-1], near[1:]).numpy()
+    naive = (sites[:-1].T @ sites[1:]).numpy()
+    naive /= naive.sum(1, keepdims=True)
+    assert found.sum(1) == pytest.approx([1, 1])
+    assert np.abs(np.diag(found) - np.diag(true)).max() < 0.03 < np.abs(np.diag(naive) - np.diag(true)).max()
+
+
+def test_the_rates_are_there_before_the_network_is():
+    """After a training that changes nothing, the jumps alone have the populations and the timescale."""
+    data = two_states()
+    run = mdnb.fit(
+        data, spec=mdnb.MLP(hidden=8), training=replace(FAST, epochs=1, learning_rate=1e-9),
+        objective=mdnb.Propagate(components=12),
+    )  # fmt: skip
+    rolled = mdnb.rollout(run, data, 2000, 16)
+    found = mdnb.compare_dynamics(rolled.features(), data, [STEP, 3 * STEP], n_states=2, n_clusters=10)
+    assert found.factors == pytest.approx(1, abs=0.2)
+    assert found.populations_agree.all()
+
+
+def test_there_are_as_many_gaussians_as_the_frames_can_tell_apart():
+    assert most_components(100_000, 2, 40) == 40
+    assert most_components(16_000, 10, 40) == 24  # ten frames for each of the 66 numbers of one
+    assert most_components(3_000, 60, 40) == 9
+    assert most_components(10, 3, 40) == 1
 
 
 def test_a_longer_lag_is_one_step_of_a_rollout():

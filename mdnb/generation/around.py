@@ -34,6 +34,7 @@ def around(
     seed: int = 0,
     features: Features | None = None,
     reference: Trajectories | Features | None = None,
+    clean_up: bool | None = None,
 ) -> Generated:
     """Return structures like a given one, drawn from the posterior of its latents, checked one by one.
 
@@ -56,7 +57,7 @@ def around(
     seed : int
     features : Features, optional
         Where the frame is given by number.
-    reference : Trajectories or Features, optional
+    reference, clean_up
         As for `mdnb.generate`.
 
     Returns
@@ -91,5 +92,5 @@ def around(
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
     latents = mean + deviation * noise
     notes = (*notes, *outside_note(float(Region.of_run(run).outside(latents.numpy()).mean())))
-    made = structures_of(run, model.decode(latents, wanted), wanted, seed, reference, notes)
+    made = structures_of(run, model.decode(latents, wanted), wanted, seed, reference, notes, clean_up)
     return replace(made, family=f"{run.family}, around a frame")

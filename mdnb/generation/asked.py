@@ -42,7 +42,7 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
             "mdnb.fit(features, target, ...)"
         )
     if isinstance(condition, Mapping):
-        if len(condition) != 1 or _plain(next(iter(condition))) != _plain(target.name):
+        if len(condition) != 1 or not _is_called(target.name, str(next(iter(condition)))):
             raise SpecError(f"condition = {dict(condition)!r}: this {run.family} knows {target.name!r} only")
         condition = next(iter(condition.values()))
     values = np.atleast_1d(np.asarray(condition))
@@ -101,5 +101,13 @@ def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
     return low, high
 
 
-def _plain(name: object) -> str:
-    return re.sub(r"[^a-z0-9]+", "", str(name).lower())
+def _is_called(target: str, asked: str) -> bool:
+    """Return whether a target is meant by a name: ``basin``, ``basin:ALA2`` and ``basin of ALA2`` are one."""
+    head, _, option = asked.partition(":")
+    own, name, rest = _words(target), _words(head), _words(option)
+    whole = "".join(own) == "".join(name + rest)
+    return whole or (bool(name) and own[: len(name)] == name and own[len(own) - len(rest) :] == rest)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall("[a-z0-9]+", name.lower())

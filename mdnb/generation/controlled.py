@@ -78,8 +78,11 @@ class Control:
             f"Control: {len(self):,} structures, correlation {self.correlation:.3f} [{self.low:.3f}, {self.high:.3f}], "
             f"slope {self.slope:.3f}, intercept {self.intercept:.3g}, mean absolute error {self.error:.3g}{share}"
         )
-        if self.outside.any():
-            text += f"\n  {self.outside.mean():.0%} of the requests lie outside the training range: extrapolation"
+        if self.known is not None and self.outside.any():
+            text += (
+                f"\n  {int(self.outside.sum()):,} of {len(self):,} requests lie outside the training range, "
+                f"{self.known[0]:.4g} to {self.known[1]:.4g}: extrapolation"
+            )
         return text
 
 

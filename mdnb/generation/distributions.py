@@ -8,7 +8,7 @@ import mdtraj
 import numpy as np
 from scipy.spatial.distance import jensenshannon
 
-from mdnb.errors import DataError
+from mdnb.generation.same_atoms import same_atoms
 
 __all__ = ["Distribution", "Neighbours", "beside", "distributions"]
 
@@ -48,24 +48,21 @@ class Distribution:
 
 
 def distributions(generated: mdtraj.Trajectory, reference: mdtraj.Trajectory) -> tuple[Distribution, ...]:
-    """Return the radius of gyration, the distance between the ends, and each backbone torsion, of both.
+    """Return the radius of gyration by mass, the distance between the ends, and each backbone torsion, of both.
 
     Parameters
     ----------
-    generated, reference : mdtraj.Trajectory
-        Of one molecule; the reference in order of time.
+    generated : mdtraj.Trajectory
+        Of a molecule, or of the atoms of it that a run rebuilds.
+    reference : mdtraj.Trajectory
+        Of the molecule, in order of time; of it the same atoms are measured.
 
     Raises
     ------
     DataError
         When they are of different molecules.
     """
-    if generated.n_atoms != reference.n_atoms:
-        raise DataError(
-            f"the generated structures have {generated.n_atoms} atoms, the reference {reference.n_atoms}; "
-            "give the trajectories that the run was trained on"
-        )
-    real, made = _quantities(reference), _quantities(generated)
+    real, made = _quantities(same_atoms(reference, generated.topology)), _quantities(generated)
     result = []
     for (name, unit), values in real.items():
         own = made[name, unit]
@@ -129,7 +126,7 @@ def _lying(structure: mdtraj.Trajectory) -> mdtraj.Trajectory:
 
 def _quantities(structures: mdtraj.Trajectory) -> dict[tuple[str, str], np.ndarray]:
     topology = structures.topology
-    found = {("radius of gyration", "nm"): mdtraj.compute_rg(structures)}
+    found = {("radius of gyration", "nm"): _gyration(structures)}
     ends = [atom.index for atom in topology.atoms if atom.name == "CA"]
     if len(ends) < 2:
         ends = [atom.index for atom in topology.atoms if atom.element is None or atom.element.symbol != "H"]
@@ -144,6 +141,14 @@ def _quantities(structures: mdtraj.Trajectory) -> dict[tuple[str, str], np.ndarr
             residue = topology.atom(int(row[2 if kind == "phi" else 1])).residue
             found[f"{kind} {residue}", "degrees"] = np.degrees(angles[:, column])
     return found
+
+
+def _gyration(structures: mdtraj.Trajectory) -> np.ndarray:
+    """Return the radius of gyration about the centre of mass; mdtraj's is about the middle of the positions."""
+    masses = np.array([1.0 if atom.element is None else atom.element.mass for atom in structures.topology.atoms])
+    shares = (masses / masses.sum())[:, None]
+    centred = structures.xyz - (shares * structures.xyz).sum(1, keepdims=True)
+    return np.asarray(np.sqrt((shares * np.square(centred)).sum((1, 2))))
 
 
 def _edges(first: np.ndarray, second: np.ndarray, bins: int = _BINS) -> np.ndarray:

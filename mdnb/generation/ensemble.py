@@ -13,6 +13,7 @@ import numpy as np
 from mdnb.errors import DataError
 from mdnb.features.base import Features
 from mdnb.generation.generated import Generated
+from mdnb.generation.same_atoms import same_atoms
 from mdnb.trajectories import Trajectories
 
 __all__ = ["Ensemble", "md_piece", "piece_rows"]
@@ -139,6 +140,16 @@ class Ensemble:
         return replace(
             self, structures=self.structures[rows], replica=self.replica[rows], blocks=blocks, rows=self.rows[rows]
         )
+
+    def of_atoms(self, topology: mdtraj.Topology) -> Ensemble:
+        """Return the same structures with only the atoms of a topology; see `same_atoms`.
+
+        Raises
+        ------
+        DataError
+            When there are atoms that they do not have.
+        """
+        return replace(self, structures=same_atoms(self.structures, topology))
 
     def reblocked(self) -> Ensemble:
         """Return molecular dynamics parted into as many blocks as if there were no more of it."""

@@ -24,7 +24,7 @@ from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
-__all__ = ["generate", "require_structures", "structures_of"]
+__all__ = ["generate", "rebuilt_atoms", "require_structures", "structures_of"]
 
 
 def generate(
@@ -93,6 +93,17 @@ def require_structures(run: Run, reference: Trajectories | Features | None) -> N
         raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
     _featurizer(run)
     run.require_finished()
+
+
+def rebuilt_atoms(run: Run) -> np.ndarray:
+    """Return which atoms of the molecule the structures of a run have, (n_rebuilt,).
+
+    Raises
+    ------
+    DataError
+        When structures cannot be rebuilt from the features of the run.
+    """
+    return _featurizer(run).atoms
 
 
 def _featurizer(run: Run) -> Invertible:

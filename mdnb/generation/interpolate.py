@@ -37,6 +37,7 @@ def interpolate(
     condition: Any = None,
     features: Features | None = None,
     reference: Trajectories | Features | None = None,
+    clean_up: bool | None = None,
 ) -> Generated:
     """Return structures between two others: decoded from a line between their latents, checked one by one.
 
@@ -61,7 +62,7 @@ def interpolate(
         Of a VAE that was trained with a target: as for `mdnb.generate`, along the path.
     features : Features, optional
         Where frames are given by number.
-    reference : Trajectories or Features, optional
+    reference, clean_up
         As for `mdnb.generate`.
 
     Returns
@@ -100,7 +101,8 @@ def interpolate(
         lost = (ends[:, 0] - model.decode(latents, at_ends)).flatten(1)
         scaled = scaled + ((1 - share) * lost[:1] + share * lost[1:]).reshape(scaled.shape)
     notes = (*notes, *outside_note(float(Region.of_run(run).outside(between.numpy()).mean())))
-    return replace(structures_of(run, scaled, wanted, 0, reference, notes), family=f"{run.family}, interpolated")
+    made = structures_of(run, scaled, wanted, 0, reference, notes, clean_up)
+    return replace(made, family=f"{run.family}, interpolated")
 
 
 def _arc(ends: Tensor, share: Tensor) -> Tensor:

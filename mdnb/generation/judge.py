@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -37,7 +37,7 @@ def judge(
     lag_time: float | None = None,
     n_states: int | None = None,
     baselines: bool = True,
-    md_length: float | None = None,
+    md_length: float | Sequence[float] | None = None,
     n_draws: int = 100,
     max_frames: int = 50_000,
     seed: int = 0,
@@ -55,7 +55,8 @@ def judge(
         Structures of a `Generated` or an `mdtraj.Trajectory` are independent of each other; `Trajectories` are drawn
         in blocks for the intervals.
     reference : Trajectories, mdtraj.Trajectory, or list of them (one for each replica)
-        Molecular dynamics that no model has seen.
+        Molecular dynamics that no model has seen. Where some of the sets have only some of the molecule's atoms, all
+        are judged by these.
     train : the same, optional
         What the models were trained on: for the floor, novelty, the checks and the baselines.
     energies : mapping of (n,) arrays by the names of the sets, "reference" and "train", or function, optional
@@ -67,7 +68,7 @@ def judge(
         Metastable states (10 in MDGen's and JAMUN's tables); by default as many as there are slow processes.
     baselines : bool
         Also judge as many frames of the training MD, and the mixture of 20 Gaussians on principal components.
-    md_length : float, optional
+    md_length : float or sequence of float, optional
         So much MD, in ps (frames where the time step is not known), would have cost as much as the structures; the
         first piece of the training MD of that length is judged beside them. See `mdnb.md_piece` for others.
     n_draws : int
@@ -108,6 +109,10 @@ def judge(
     real = Ensemble.dynamics(reference, "the reference", max_frames)
     seen = None if train is None else Ensemble.dynamics(train, "the training data", max_frames)
     made = {name: Ensemble.of(one, f"{name!r}", max_frames, seed) for name, one in sets.items()}
+    fewest = min(made.values(), key=lambda one: one.structures.n_atoms).structures.topology
+    if fewest.n_atoms < real.structures.n_atoms:
+        real, seen = real.of_atoms(fewest), None if seen is None else seen.of_atoms(fewest)
+        made = {name: one.of_atoms(fewest) for name, one in made.items()}
     for name, one in made.items():
         one.require_like(real, repr(name))
     if seen is not None:
@@ -117,11 +122,11 @@ def judge(
         made[_TRAINING] = seen.take(np.linspace(0, len(seen) - 1, min(n, len(seen))).astype(int))
         made[_MIXTURE] = Ensemble.of(pca_mixture(seen.take(_even(seen, 5000)), n, seed), _MIXTURE, max_frames, seed)
     pieces: dict[str, np.ndarray] = {}
-    if md_length is not None:
+    for length in [md_length] if isinstance(md_length, int | float) else md_length or ():
         if seen is None:
             raise SpecError("md_length takes a piece of the training MD; give train = ... too")
-        name = f"MD of {md_length / 1000:g} ns" if np.isfinite(seen.time_step) else f"{md_length:g} frames of MD"
-        pieces[name] = piece_rows(seen, md_length)
+        name = f"MD of {length / 1000:g} ns" if np.isfinite(seen.time_step) else f"{length:g} frames of MD"
+        pieces[name] = piece_rows(seen, length)
         made[name] = seen.take(pieces[name]).reblocked()
     space = Space(real, lag_time=lag_time, n_states=n_states, seed=seed)
     described = {

@@ -57,6 +57,13 @@ class Row:
         """Value over floor."""
         return self.value / self.floor if self.floor else float("nan")
 
+    @property
+    def worse(self) -> bool:
+        """Whether it is significantly worse than its floor: all of its interval, or the value where there is none."""
+        if self.better == "higher":
+            return bool((self.value if np.isnan(self.high) else self.high) < self.floor)
+        return bool((self.value if np.isnan(self.low) else self.low) > self.floor)
+
 
 @dataclass(frozen=True)
 class Ladder:

@@ -129,39 +129,53 @@ class Region:
     Attributes
     ----------
     points : (n_points, n) array
-        Real ones, at most a few thousand.
+        Real ones, at most a few thousand, in the units of the scale.
     reach : float
         Distance to the nearest other point that 99% of the real ones do not exceed.
+    scale : (n,) array or 1
+        What each number counts.
     """
 
     points: np.ndarray
     reach: float
+    scale: np.ndarray | float = 1.0
 
     @classmethod
-    def of(cls, points: np.ndarray, most: int = 5000) -> Region:
+    def of(cls, points: np.ndarray, most: int = 5000, scale: np.ndarray | float = 1.0) -> Region:
         """Return the region of (n_points, n) points, of which at most so many, evenly chosen, are kept."""
-        kept = points[np.linspace(0, len(points) - 1, min(most, len(points))).round().astype(int)].astype(np.float64)
+        chosen = np.linspace(0, len(points) - 1, min(most, len(points))).round().astype(int)
+        kept = scale * points[chosen].astype(np.float64)
         if len(kept) < 2:
             raise DataError(f"{len(kept)} points span no region; give more frames")
         distances = KDTree(kept).query(kept, k=2)[0][:, 1]
-        return cls(kept, float(np.percentile(distances, 99)))
+        return cls(kept, float(np.percentile(distances, 99)), scale)
 
     @classmethod
     @torch.no_grad()
     def of_run(cls, run: Run) -> Region:
-        """Return the region of the latents of the training frames that a VAE's run keeps."""
+        """Return the region of the latents of the training frames that a VAE's run keeps.
+
+        The points are draws from the posteriors of these frames, one each, as the decoder was trained on: the means
+        alone fill less room, and the posterior of a real frame would seem to lie outside. A latent counts by the
+        share of its variance that is between frames, so that one that holds nothing (posterior collapse) does not.
+        A conditional VAE takes the frames with the mean of its conditions here.
+        """
         model = require_vae(run)
         if not len(run.examples):
             raise DataError("the run keeps no training frames; train it again with this version of mdnb")
-        scaled = torch.from_numpy(run.scaler.transform(run.examples))[:, None]
-        return cls.of(model.score(scaled).numpy())
+        mean, log_variance = model.encode(torch.from_numpy(run.scaler.transform(run.examples))[:, None])
+        width = torch.exp(0.5 * log_variance)
+        between = mean.var(0)
+        share = between / (between + width.square().mean(0))
+        drawn = mean + width * torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
+        return cls.of(drawn.numpy(), scale=share.numpy().astype(np.float64))
 
     def outside(self, points: np.ndarray) -> np.ndarray:
         """Return which of (n, n_numbers) points lie outside, (n,) booleans; what is no number does."""
         finite = np.isfinite(points).all(1)
         far = np.ones(len(points), bool)
         if finite.any():
-            far[finite] = KDTree(self.points).query(points[finite])[0] > self.reach
+            far[finite] = KDTree(self.points).query(self.scale * points[finite])[0] > self.reach
         return far
 
 

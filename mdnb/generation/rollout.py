@@ -30,6 +30,7 @@ def rollout(
     frames: np.ndarray | None = None,
     seed: int = 0,
     reference: Trajectories | Features | None = None,
+    clean_up: bool | None = None,
 ) -> Rollout:
     """Draw trajectories: each next frame from the distribution that the model gives it, after the frames before.
 
@@ -51,8 +52,8 @@ def rollout(
         The last frame of each starting window. By default drawn from the windows of the training part, or where
         these are other features than those of the training, from all.
     seed : int
-    reference : Trajectories or Features, optional
-        As for `mdnb.generate`.
+    reference, clean_up
+        As for `mdnb.generate`; of the structures, where there is a decoder.
 
     Returns
     -------
@@ -92,7 +93,9 @@ def rollout(
     values = run.scaler.inverse(flat.numpy())
     generated = None
     if decoder is not None:
-        generated = structures_of(decoder, _decoded(decoder, values, generator), None, seed, reference)
+        generated = structures_of(
+            decoder, _decoded(decoder, values, generator), None, seed, reference, clean_up=clean_up
+        )
     objective = run.task.objective
     return Rollout(
         values=values.reshape(int(n_trajectories), int(n_frames), *run.task.shape),

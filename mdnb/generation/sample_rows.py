@@ -81,8 +81,7 @@ def novelty_rows(case: Case) -> tuple[list[Row], list[str]]:
     warnings: list[str] = []
     if case.seen is None:
         return rows, warnings
-    novelty = NoveltyJudge(case.seen.ensemble, case.real.ensemble, case.space.coordinates.compared)
-    lines = novelty.lines(case.weights)
+    novelty = NoveltyJudge(case.seen.ensemble, case.real.ensemble, case.space.coordinates.compared, seed=case.seed)
     for name, one in case.made.items():
         if name in case.baselines:
             continue
@@ -92,14 +91,13 @@ def novelty_rows(case: Case) -> tuple[list[Row], list[str]]:
         weights = case.weights_of(name)[:, : chosen.n_blocks][:, chosen.blocks]
         weights = weights / weights.sum(1, keepdims=True)
         share, preference = float(found.below.mean()), float(found.prefers.mean())
-        draws = np.array([own @ (found.nearest < line) for own, line in zip(weights, lines, strict=True)])
-        low, high = interval(share, draws, n_blocks, (0.0, 1.0))
+        low, high = found.below_interval(chosen.blocks, case.seed)
         rows.append(Row(name, "below the memorization line", "", share, low, high, 0.05, "lower"))
         between = interval(preference, weights @ found.prefers, n_blocks, (0.0, 1.0))
         rows.append(Row(name, "nearer to training than to held-out", "", preference, *between, novelty.fair, "lower"))
         middle, real = float(np.median(found.nearest)), float(np.median(novelty.expected))
         rows.append(Row(name, "RMSD to training, median (nm)", "", middle, _NAN, _NAN, real, "higher"))
-        text = warning(name, share, low, preference, novelty.fair)
+        text = warning(name, share, low, preference, novelty.fair, float(found.same.mean()))
         if text:
             warnings.append(text)
     return rows, warnings

@@ -16,7 +16,7 @@ from mdnb.figures.ensembles import ensemble_figure
 from mdnb.figures.still import still_html, still_png
 from mdnb.generation.asked import asked_range
 from mdnb.generation.distributions import Distribution, Neighbours, distributions
-from mdnb.generation.generate import generate
+from mdnb.generation.generate import generate, rebuilt_atoms
 from mdnb.generation.generated import Generated
 from mdnb.generation.measure import measured
 from mdnb.sources.folders import Folder
@@ -42,9 +42,9 @@ class GenerationView(View):
     Parameters
     ----------
     run : Run
-        A trained VAE or GAN on internal coordinates.
+        A trained VAE or GAN from whose features structures are rebuilt, all atoms or some.
     reference : Trajectories
-        Real structures of the same molecule.
+        Real structures of the same molecule; of them the same atoms are shown and measured.
     n : int
         How many structures.
     condition : number or str, optional
@@ -101,6 +101,10 @@ class GenerationView(View):
         self.shown = SHOWN[0]
         stride = max(1, reference.n_frames // _MOST)
         self.real = reference.frames(slice(None, None, stride))
+        atoms = rebuilt_atoms(run)
+        self.is_part = len(atoms) < self.real.n_atoms
+        if self.is_part:
+            self.real = self.real.atom_slice(atoms)
         self._neighbours = Neighbours(self.real)
         self.real_frames = np.arange(reference.n_frames)[::stride]
         self.structure: StructureView | None = None
@@ -231,7 +235,8 @@ class GenerationView(View):
             return f"Asked for {asked or 'no class'}; came: {parts}."
         unit = f" {target.unit}" if target.unit else ""
         what = f"{asked:g}{unit}" if isinstance(asked, int | float) else "nothing in particular"
-        return f"{target.name}: asked for {what}; came {came.mean():.4g} ± {came.std():.2g}{unit}."
+        of = f", measured on the {self.real.n_atoms} atoms that are rebuilt" if self.is_part else ""
+        return f"{target.name}: asked for {what}; came {came.mean():.4g} ± {came.std():.2g}{unit}{of}."
 
     def figure(self) -> Any:
         """Return maps and distributions as a plotly figure.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import mdnb
 from mdnb.models.base import ModelSpec
 
-__all__ = ["LATENT", "PEER_BATCH", "PEER_EPOCHS", "PEER_HIDDEN", "PIECES", "ours"]
+__all__ = ["LAGS", "LATENT", "PEER_BATCH", "PEER_EPOCHS", "PEER_HIDDEN", "PIECES", "PROPAGATORS", "ours"]
 
 #: Latent dimensions of ours and of the peers' autoencoders.
 LATENT = 4
@@ -16,12 +16,23 @@ PEER_EPOCHS, PEER_BATCH, PEER_HIDDEN = 60, 128, 256
 #: Pieces of MD in ps that are judged as if they were generated.
 PIECES = (1000.0, 100.0)
 
+#: Lag times in frames at which the slowest timescales of rollouts are compared.
+LAGS = (1, 2, 5, 10)
+#: What draws trajectories -> the frames that it sees, and what it learns; as in 07_generate_trajectories.
+PROPAGATORS: dict[str, tuple[int, mdnb.Propagate]] = {
+    "RNN, 8 frames": (8, mdnb.Propagate()),
+    "MLP, 1 frame": (1, mdnb.Propagate()),
+}
+
 _OURS: dict[str, tuple[ModelSpec, mdnb.Training]] = {
     "VAE": (mdnb.VAE(latent=LATENT), mdnb.Training(epochs=60, patience=60, batch_size=128)),
     "GAN": (mdnb.GAN(latent=LATENT), mdnb.Training(epochs=60, batch_size=128)),
     "protein": (mdnb.VAE(), mdnb.Training(epochs=300, patience=300, batch_size=64)),
     "protein, 2 latents": (mdnb.VAE(latent=2), mdnb.Training(epochs=300, patience=300, batch_size=64)),
     "conditional": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128)),
+    "latents": (mdnb.VAE(latent=10, beta=0.1), mdnb.Training(epochs=30, patience=30, batch_size=128)),
+    "RNN, 8 frames": (mdnb.RNN(hidden=128, dropout=0.3), mdnb.Training(epochs=5)),
+    "MLP, 1 frame": (mdnb.MLP(hidden=128, dropout=0.3), mdnb.Training(epochs=10)),
 }
 
 
@@ -30,7 +41,7 @@ def ours(what: str, seed: int, epochs: int | None, threads: int) -> tuple[ModelS
 
     Parameters
     ----------
-    what : {"VAE", "GAN", "protein", "protein, 2 latents", "conditional"}
+    what : {"VAE", "GAN", "protein", "protein, 2 latents", "conditional", "latents"} or a propagator
     seed : int
     epochs : int or None
         In place of its own number.

@@ -7,7 +7,8 @@ from learning_fixtures import families, family_features, family_spec
 from torch import nn
 
 import mdnb
-from mdnb.models.objectives.slow_modes import _covariances, _score_and_slope, _vamp2, _whitened
+from mdnb.models.objectives.slow_modes import _RIDGE, _covariances, _score_and_gradient, _vamp2, _whitened
+from mdnb.models.objectives.vamp2_kernel import score_and_gradient
 from mdnb.training.groups import Group
 from mdnb.training.prepare import prepare
 from mdnb.training.state import Average, copy_weights
@@ -121,10 +122,20 @@ def test_the_step_of_one_vector_is_bit_for_bit_the_optimizer_s():
     assert all(torch.equal(ours[name], theirs[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
 
 
-def test_the_slow_modes_score_is_the_same_by_numpy_and_by_torch():
-    """A GPU takes torch's, a processor numpy's."""
-    x = torch.randn(200, 6, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    covariance = (x + x.roll(1, 1)).T @ (x + x.roll(1, 1)) / 199
-    ours, theirs = _score_and_slope(covariance.numpy(), np), _score_and_slope(covariance, torch)
-    assert ours[0] == pytest.approx(float(theirs[0]), abs=1e-12)
-    assert np.allclose(ours[1], theirs[1].numpy(), atol=1e-12)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_slow_modes_score_is_the_same_by_the_kernel_and_by_torch(dtype):
+    """A GPU takes torch's, a processor the kernel."""
+    x = torch.randn(200, 3, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    ends = torch.cat([x + x.roll(1, 1), x.roll(1, 0) + 5])
+    (score, gradient), (expected, slope) = score_and_gradient(ends.numpy(), _RIDGE), _score_and_gradient(ends)
+    assert score == pytest.approx(float(expected), abs=1e-9)
+    assert gradient.dtype == ends.numpy().dtype
+    assert np.allclose(gradient, slope.numpy(), rtol=1e-5, atol=1e-9)
+
+
+def test_the_score_of_what_is_not_a_number_is_none():
+    ends = torch.randn(20, 2)
+    ends[3, 1] = torch.nan
+    assert np.isnan(score_and_gradient(ends.numpy(), _RIDGE)[0])
+    assert _score_and_gradient(ends)[0].isnan()
+    assert np.isfinite(score_and_gradient(np.zeros((20, 2), np.float32), _RIDGE)[0])  # no variance at all

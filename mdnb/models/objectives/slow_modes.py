@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mdnb.models.base import Batch, Head, Objective, Task
 from mdnb.models.objectives.lag import lag_frames
 from mdnb.models.objectives.vamp2_kernel import score_and_gradient
+from mdnb.models.precision import full_precision
 from mdnb.scores import Score, vamp_scores
 from mdnb.specs import setting
 
@@ -96,8 +97,9 @@ class SlowModesHead(Head):
         return (self._functions(hidden, x) - self.later_mean) @ self.later_transform
 
     def _functions(self, hidden: Tensor, x: Tensor) -> Tensor:
-        out: Tensor = self.linear(hidden)
-        return out if self.skip is None else out + self.skip(x.flatten(1))
+        with full_precision(hidden):
+            out: Tensor = self.linear(hidden.float())
+            return out if self.skip is None else out + self.skip(x.flatten(1))
 
     @torch.no_grad()
     def begin(self, train: Iterable[Batch]) -> bool:
@@ -254,7 +256,7 @@ class _Vamp2(torch.autograd.Function):
 def _score_and_gradient(ends: Tensor) -> tuple[Tensor, Tensor]:
     """Return what the kernel of that name does, by torch, and without waiting for the device."""
     n, width = len(ends) // 2, ends.shape[1]
-    rows = ends.double().view(2, n, width).transpose(1, 2).reshape(2 * width, n)
+    rows = ends.double().reshape(2, n, width).transpose(1, 2).reshape(2 * width, n)
     rows = rows - rows.mean(1, keepdim=True)
     covariance = rows @ rows.T / (n - 1)
     own = torch.block_diag(covariance[:width, :width], covariance[width:, width:])

@@ -8,7 +8,8 @@ from torch import nn
 
 import mdnb
 from mdnb.models.base import Batch
-from mdnb.models.objectives.slow_modes import _covariances, _score_and_slope, _vamp2, _whitened
+from mdnb.models.objectives.slow_modes import _RIDGE, _covariances, _score_and_gradient, _vamp2, _whitened
+from mdnb.models.objectives.vamp2_kernel import score_and_gradient
 from mdnb.training.groups import Group
 from mdnb.training.prepare import prepare
 from mdnb.training.state import Average, copy_weights
@@ -90,7 +91,7 @@ def test_the_gradient_of_the_score_is_that_of_its_steps(reversible, nearly_singu
     y.requires_grad_()
     _, _, c00, c0t, ctt = _covariances(x, y, reversible)
     score = _whitened(torch.linalg.cholesky(c00), torch.linalg.cholesky(ctt), c0t).square().sum() + 1
-    ours = _vamp2(x, y, reversible)
+    ours = _vamp2(torch.cat([x, y]), reversible)
     assert ours.item() == pytest.approx(score.item(), rel=1e-6)
     for one, other in zip(torch.autograd.grad(ours, (x, y)), torch.autograd.grad(score, (x, y)), strict=True):
         assert torch.allclose(one, other, rtol=0, atol=1e-4 * float(other.abs().max()))
@@ -122,10 +123,20 @@ def test_the_step_of_one_vector_is_bit_for_bit_the_optimizer_s():
     assert all(torch.equal(ours[name], theirs[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
 
 
-def test_the_slow_modes_score_is_the_same_by_numpy_and_by_torch():
-    """A GPU takes torch's, a processor numpy's."""
-    x = torch.randn(200, 6, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    covariance = (x + x.roll(1, 1)).T @ (x + x.roll(1, 1)) / 199
-    ours, theirs = _score_and_slope(covariance.numpy(), 3, np), _score_and_slope(covariance, 3, torch)
-    assert ours[0] == pytest.approx(float(theirs[0]), abs=1e-12)
-    assert np.allclose(ours[1], theirs[1].numpy(), atol=1e-12)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_slow_modes_score_is_the_same_by_the_kernel_and_by_torch(dtype):
+    """A GPU takes torch's, a processor the kernel."""
+    x = torch.randn(200, 3, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    ends = torch.cat([x + x.roll(1, 1), x.roll(1, 0) + 5])
+    (score, gradient), (expected, slope) = score_and_gradient(ends.numpy(), _RIDGE), _score_and_gradient(ends)
+    assert score == pytest.approx(float(expected), abs=1e-9)
+    assert gradient.dtype == ends.numpy().dtype
+    assert np.allclose(gradient, slope.numpy(), rtol=1e-5, atol=1e-9)
+
+
+def test_the_score_of_what_is_not_a_number_is_none():
+    ends = torch.randn(20, 2)
+    ends[3, 1] = torch.nan
+    assert np.isnan(score_and_gradient(ends.numpy(), _RIDGE)[0])
+    assert _score_and_gradient(ends)[0].isnan()
+    assert np.isfinite(score_and_gradient(np.zeros((20, 2), np.float32), _RIDGE)[0])  # no variance at all

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
 from mdnb.errors import TrainingError
+from mdnb.models.precision import half_precision
 from mdnb.progress import progress_bar
 from mdnb.training.batches import Batches
 from mdnb.training.plan import Plan
@@ -101,7 +101,7 @@ def _epoch(
     model.train()
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
-    half = _half_precision(next(model.parameters()).device)
+    half = half_precision(next(model.parameters()).device)
     first, n_steps = state.epoch * n_batches, n_batches * training.epochs
     order = batches.order(state.order, n_batches)
     own = [together.share(rows) for rows in order]
@@ -127,13 +127,6 @@ def _epoch(
     row = {"epoch": state.epoch + 1.0}
     row |= {name: together.mean(float(total) / counts[name]) for name, total in sums.items()}
     return row | validate(plan, state, batches)
-
-
-def _half_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return what lets a GPU that can compute in bfloat16; a CPU is five to nine times slower so."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Head, Objective, Task
+from mdnb.models.precision import full_precision
 from mdnb.specs import setting
 
 __all__ = ["GaussianHead", "Labels"]
@@ -100,10 +101,15 @@ class GaussianHead(Head):
     def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted negative log likelihood."""
         assert batch.y is not None
-        mean, log_variance = self.linear(encoder(batch.x)).unbind(1)
-        log_variance = log_variance.clamp(-12, 6)
-        likelihood = 0.5 * (log_variance + (batch.y - mean).square() * torch.exp(-log_variance))
+        likelihood, log_variance = self._likelihood(encoder(batch.x), batch.y)
         return {"loss": (likelihood * torch.exp(0.5 * log_variance.detach())).mean()}
+
+    def _likelihood(self, hidden: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return minus the log likelihood of each scaled label but for a constant, and the log variance."""
+        with full_precision(hidden):
+            mean, log_variance = self.linear(hidden.float()).unbind(1)
+            log_variance = log_variance.clamp(-12, 6)
+            return 0.5 * (log_variance + (y - mean).square() * torch.exp(-log_variance)), log_variance
 
     @torch.no_grad()
     def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
@@ -111,9 +117,7 @@ class GaussianHead(Head):
         total, n = 0.0, 0
         for batch in batches:
             assert batch.y is not None
-            mean, log_variance = self.linear(encoder(batch.x)).unbind(1)
-            log_variance = log_variance.clamp(-12, 6)
-            likelihood = 0.5 * (log_variance + (batch.y - mean).square() * torch.exp(-log_variance))
+            likelihood, _ = self._likelihood(encoder(batch.x), batch.y)
             total, n = total + float(likelihood.sum()), n + len(batch.y)
         return total / n
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mdnb.errors import SpecError
 from mdnb.models.base import Batch, Head, Objective, Task
 from mdnb.models.objectives.lag import lag_frames
+from mdnb.models.precision import full_precision
 from mdnb.specs import setting
 
 __all__ = ["Propagate", "PropagateHead", "most_components"]
@@ -151,10 +152,11 @@ class PropagateHead(Head):
 
     def log_likelihood(self, hidden: Tensor, x: Tensor, following: Tensor) -> Tensor:
         """Return the log density of the frames that followed (batch, n_numbers), in nats, (batch,)."""
-        apart = following[:, None] - self._middles(x)
-        alone = torch.einsum("kij,bkj->bki", self._inverse_factors(), apart)
-        each = -0.5 * alone.square().sum(2) + self.log_scales.sum(1) - 0.5 * self.n * math.log(2 * math.pi)
-        return torch.logsumexp(self._log_weights(hidden, x) + each, 1)
+        with full_precision(hidden):
+            apart = following[:, None] - self._middles(x)
+            alone = torch.einsum("kij,bkj->bki", self._inverse_factors(), apart)
+            each = -0.5 * alone.square().sum(2) + self.log_scales.sum(1) - 0.5 * self.n * math.log(2 * math.pi)
+            return torch.logsumexp(self._log_weights(hidden.float(), x) + each, 1)
 
     def losses(self, encoder: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return minus the log likelihood."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Head, Objective, Task
 from mdnb.models.objectives.lag import lag_frames
+from mdnb.models.objectives.vamp2_kernel import score_and_gradient
+from mdnb.models.precision import full_precision
 from mdnb.scores import Score, vamp_scores
 from mdnb.specs import setting
 
@@ -95,8 +97,9 @@ class SlowModesHead(Head):
         return (self._functions(hidden, x) - self.later_mean) @ self.later_transform
 
     def _functions(self, hidden: Tensor, x: Tensor) -> Tensor:
-        out: Tensor = self.linear(hidden)
-        return out if self.skip is None else out + self.skip(x.flatten(1))
+        with full_precision(hidden):
+            out: Tensor = self.linear(hidden.float())
+            return out if self.skip is None else out + self.skip(x.flatten(1))
 
     @torch.no_grad()
     def begin(self, train: Iterable[Batch]) -> bool:
@@ -134,14 +137,12 @@ class SlowModesHead(Head):
         """Return minus the VAMP-2 score of the pairs of a batch."""
         assert batch.later is not None
         both = torch.cat([batch.x, batch.later])
-        now, later = self._functions(encoder(both), both).chunk(2)
-        return {"loss": -_vamp2(now, later, self.reversible)}
+        return {"loss": -_vamp2(self._functions(encoder(both), both), self.reversible)}
 
     @torch.no_grad()
     def validate(self, encoder: nn.Module, batches: Iterable[Batch]) -> float:
         """Return minus the VAMP-2 score of all pairs together."""
-        now, later = self._pairs(encoder, batches)
-        return -float(_vamp2(now, later, self.reversible))
+        return -float(_vamp2(torch.cat(self._pairs(encoder, batches)), self.reversible))
 
     def _pairs(self, encoder: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         now, later = [], []
@@ -213,54 +214,64 @@ def _whitened(left: Tensor, right: Tensor, c0t: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(right, half.T, upper=False).T
 
 
-def _vamp2(x: Tensor, y: Tensor, reversible: bool) -> Tensor:
-    """Return the VAMP-2 score of pairs (n, d), the constant function's 1 included."""
+def _vamp2(ends: Tensor, reversible: bool) -> Tensor:
+    """Return the VAMP-2 score of n pairs, the constant function's 1 included.
+
+    Parameters
+    ----------
+    ends : (2 n, d) Tensor
+        The functions of the first ends, and then those of the second ones.
+    reversible : bool
+        Whether each pair counts the other way round too.
+    """
     if reversible:
-        x, y = torch.cat([x, y]), torch.cat([y, x])
-    score: Tensor = _Vamp2.apply(x, y)
+        first, second = ends.chunk(2)
+        ends = torch.cat([first, second, second, first])
+    score: Tensor = _Vamp2.apply(ends)
     return score
 
 
 class _Vamp2(torch.autograd.Function):
-    """The score tr(C00^-1 C0t Ctt^-1 Ct0) + 1, with the covariances of `_covariances`, and its gradient.
+    """The score tr(C00^-1 C0t Ctt^-1 Ct0) + 1, with the covariances of `_covariances`, and its gradient in closed form.
 
-    In closed form it takes half the time that it takes to differentiate each step: of small matrices the calls
-    cost, not the arithmetic.
+    Of small matrices the calls cost, not the arithmetic: on a processor it is one call.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+    def forward(ctx: Any, ends: Tensor) -> Tensor:
         """Return the score in double precision."""
-        n, width = x.shape
-        both = torch.cat([x, y], dim=1).double()
-        both = both - both.mean(0)
-        covariance = both.T @ both / (n - 1)
-        # Of matrices that small the calls are what costs, and numpy's cost a third of torch's.
-        score, slope = (
-            _score_and_slope(covariance, width, torch)
-            if both.is_cuda
-            else map(torch.as_tensor, _score_and_slope(covariance.numpy(), width, np))
-        )
-        ctx.save_for_backward(both, slope * (2 / (n - 1)))
-        ctx.dtype = x.dtype
-        return score
+        if ends.is_cuda:
+            score, ctx.gradient = _score_and_gradient(ends)
+            return score
+        found, gradient = score_and_gradient(ends.contiguous().numpy(), _RIDGE)
+        ctx.gradient = torch.from_numpy(gradient)
+        return torch.tensor(found, dtype=torch.float64)
 
     @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, ...]:
-        """Return the gradients of x and y."""
-        both, slope = ctx.saved_tensors
-        return tuple((both @ (slope * outer[0])).to(ctx.dtype).chunk(2, dim=1))
+    def backward(ctx: Any, *outer: Tensor) -> Tensor:
+        """Return the gradient by the functions."""
+        return ctx.gradient * outer[0].to(ctx.gradient.dtype)
 
 
-def _score_and_slope(covariance: Any, width: int, library: Any) -> tuple[Any, Any]:
-    """Return the score of a covariance (2 width, 2 width), and half its derivative, with numpy or torch."""
-    one = library.eye(width, dtype=covariance.dtype) if library is np else torch.eye(width).to(covariance)
-    c00, c0t, ctt = covariance[:width, :width], covariance[:width, width:], covariance[width:, width:]
-    inverse_00 = library.linalg.inv(c00 + (_RIDGE * c00.trace() / width + 1e-12) * one)
-    inverse_tt = library.linalg.inv(ctt + (_RIDGE * ctt.trace() / width + 1e-12) * one)
-    # Half of the derivative by C0t, and the derivatives by C00 and Ctt, in which the ridge adds their traces.
-    by_0t = inverse_00 @ c0t @ inverse_tt
-    by_00, by_tt = -(by_0t @ c0t.T @ inverse_00), -(by_0t.T @ c0t @ inverse_tt)
-    by_00, by_tt = by_00 + _RIDGE * by_00.trace() / width * one, by_tt + _RIDGE * by_tt.trace() / width * one
-    rows = [library.concatenate([by_00, by_0t], 1), library.concatenate([by_0t.T, by_tt], 1)]
-    return (by_0t * c0t).sum() + 1, library.concatenate(rows)
+def _score_and_gradient(ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the kernel of that name does, by torch, and without waiting for the device."""
+    n, width = len(ends) // 2, ends.shape[1]
+    rows = ends.double().reshape(2, n, width).transpose(1, 2).reshape(2 * width, n)
+    rows = rows - rows.mean(1, keepdim=True)
+    covariance = rows @ rows.T / (n - 1)
+    own = torch.block_diag(covariance[:width, :width], covariance[width:, width:])
+    across = covariance - own
+    _add_ridge(own, 1e-12)
+    factor, _ = torch.linalg.cholesky_ex(own)
+    ratio = torch.cholesky_solve(across, factor)
+    half = torch.cholesky_solve(ratio.T, factor)
+    slope = half - half @ ratio.T
+    _add_ridge(slope)
+    gradient = (2 / (n - 1) * slope @ rows).view(2, width, n).transpose(1, 2).reshape(2 * n, width)
+    return (ratio * ratio.T).sum() / 2 + 1, gradient.to(ends.dtype)
+
+
+def _add_ridge(matrix: Tensor, least: float = 0.0) -> None:
+    """Add to the diagonal of both blocks (d, d) of a matrix (2 d, 2 d) a share of its mean, in place."""
+    blocks = matrix.diagonal().view(2, -1)
+    blocks += _RIDGE * blocks.mean(1, keepdim=True) + least

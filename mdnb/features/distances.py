@@ -9,7 +9,8 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms
-from mdnb.features.base import Column, Featurizer, atom_labels, residue_labels
+from mdnb.features.base import Featurizer, atom_labels, residue_labels
+from mdnb.features.columns import Column, PairColumns
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Distances(Featurizer):
         pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if (int(i), int(j)) not in near]
         return np.array(pairs, int).reshape(-1, 2)
 
-    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> Sequence[Column]:
         """Return one column for each pair."""
         self._topology = topology
         self._indices = self._pairs(topology)
@@ -72,11 +73,7 @@ class Distances(Featurizer):
             from mdnb.features.kernels import distance_runs
 
             self._runs = distance_runs(self._indices)
-        columns, label = [], atom_labels(topology)
-        for i, j in self._indices.tolist():
-            name = f"{label[i]} {label[j]}"
-            columns.append(Column(f"{self.what} {name}", self.unit, (i, j), name))
-        return tuple(columns)
+        return PairColumns(self.what, self.unit, self._indices, atom_labels(topology))
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) in nm."""

@@ -57,12 +57,14 @@ class RMSD(Featurizer):
             return ca_or_heavy_atoms(one, self.selection, self.name, least)
 
         def aligned(one: mdtraj.Topology) -> np.ndarray:
-            return chosen(one) if self.align is None else select_atoms(one, self.align, self.name, at_least=3)
+            assert self.align is not None
+            return select_atoms(one, self.align, self.name, at_least=3)
 
-        self._atoms, self._by = chosen(topology), aligned(topology)
-        places, by = (
-            reference_places(self.reference, topology, reference, choose, self.name) for choose in (chosen, aligned)
-        )
+        self._atoms = chosen(topology)
+        places = by = reference_places(self.reference, topology, reference, chosen, self.name)
+        if self.align is not None:
+            self._by = aligned(topology)
+            by = reference_places(self.reference, topology, reference, aligned, self.name)
         self._reference = np.ascontiguousarray(places - by.mean(0))
         self._by_reference = by - by.mean(0)
         return (Column("rmsd", "nm", tuple(self._atoms.tolist()), "rmsd"),)

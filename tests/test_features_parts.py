@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mdnb
 from mdnb.errors import DataError
 from mdnb.features import RMSD, CAContacts, CADistances, Contacts, Features, Torsions, featurize
-from mdnb.features.kernels import smallest_square_beyond
+from mdnb.features.contact_kernels import smallest_square_beyond
 from mdnb.features.parts import Bits
 
 MIXED = [Torsions(("phi", "psi")), CAContacts(0.7, 1), Contacts(0.45, 0, 2), RMSD()]

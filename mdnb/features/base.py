@@ -222,6 +222,15 @@ class Featurizer(ABC):
         """
         out[:, column : column + len(self.columns)] = self.compute(chunk).reshape(len(out), -1)
 
+    def fill_bits(self, chunk: Chunk, out: np.ndarray) -> None:
+        """Write the numbers of one chunk, all of them 0 or 1, into `out` (n_frames, n_bytes) as `numpy.packbits` does.
+
+        A subclass may write the bits there itself.
+        """
+        values = np.empty((len(out), len(self.columns)), np.uint8)
+        self.fill(chunk, values, 0)
+        out[:] = np.packbits(values, axis=1)
+
 
 #: Name -> class; filled as the modules of `mdnb.features` are imported.
 FEATURIZERS: dict[str, type[Featurizer]] = {}

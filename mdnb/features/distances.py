@@ -153,12 +153,16 @@ class CAContacts(CADistances):
 
     def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         """Write the contacts into their columns of a table of uint8."""
-        if chunk.box is not None or self._runs is None:
-            out[:, column : column + len(self.columns)] = self.compute(chunk)
-        else:
-            from mdnb.features.kernels import run_contacts, smallest_square_beyond
+        out[:, column : column + len(self.columns)] = self.compute(chunk)
 
-            run_contacts(chunk.positions, *self._runs, smallest_square_beyond(self.cutoff), out, column)
+    def fill_bits(self, chunk: Chunk, out: np.ndarray) -> None:
+        """Write the contacts as bits."""
+        if chunk.box is not None or self._runs is None:
+            super().fill_bits(chunk, out)
+        else:
+            from mdnb.features.contact_kernels import contact_bits, smallest_square_beyond
+
+            contact_bits(chunk.positions, *self._runs, smallest_square_beyond(self.cutoff), out)
 
 
 class Contacts(Featurizer):

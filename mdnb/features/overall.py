@@ -66,6 +66,7 @@ class RMSD(Featurizer):
             self._by = aligned(topology)
             by = reference_places(self.reference, topology, reference, aligned, self.name)
         self._reference = np.ascontiguousarray(places - by.mean(0))
+        self._by_axis = np.ascontiguousarray(self._reference.T)
         self._by_reference = by - by.mean(0)
         return (Column("rmsd", "nm", tuple(self._atoms.tolist()), "rmsd"),)
 
@@ -82,9 +83,9 @@ class RMSD(Featurizer):
         if self.align is not None:
             super().fill(chunk, out, column)
             return
-        from mdnb.features.kernels import superposed_rmsd
+        from mdnb.features.superposed_kernels import superposed_rmsd
 
-        superposed_rmsd(chunk.positions, self._atoms, self._reference, out, column)
+        superposed_rmsd(chunk.positions, self._atoms, self._by_axis, out, column)
         left = np.flatnonzero(out[:, column] < 0)
         if len(left):
             out[left, column] = self._by_singular_values(chunk.positions[left])

@@ -57,6 +57,9 @@ class Work:
         """Fill the tables (n_frames, n_columns) and times (n_frames,) of a block; return its first row over all."""
         chunk = self.trajectories.read(*block, *self.wishes)
         for (binary, makers), width, table in zip(self._groups, self._widths, tables, strict=True):
+            if binary and len(makers) == 1:
+                makers[0].fill_bits(chunk, table)
+                continue
             out = np.empty((len(table), width), np.uint8) if binary else table
             column = 0
             for maker in makers:

@@ -121,18 +121,26 @@ class Trajectories:
     def __iter__(self) -> Iterator[Trajectories]:
         return (self[index] for index in range(len(self)))
 
-    def read(self, trajectory: int, start: int, stop: int, velocities: bool = False, forces: bool = False) -> Chunk:
+    def read(
+        self,
+        trajectory: int,
+        start: int,
+        stop: int,
+        velocities: bool = False,
+        forces: bool = False,
+        looked_at: np.ndarray | None = None,
+    ) -> Chunk:
         """Return the frames ``start:stop`` of one trajectory (of the range, after the stride), all finite.
 
         Where they have a box, molecules are whole, unless `mdnb.load` was told otherwise. Several threads may
-        call it at once.
+        call it at once. The positions of other atoms than those `looked_at`, where that is given, may be anything.
         """
         file = self._files[trajectory]
         first = self._ranges[trajectory].start + start * self._stride
         last = min(first + (stop - start - 1) * self._stride + 1, file.n_frames)
         try:
             with nullcontext() if file.concurrent else ONE_READER:
-                frames = self._read_whole(trajectory, first, last, velocities, forces)
+                frames = self._read_whole(trajectory, first, last, velocities, forces, looked_at)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise file.error(f"frames {first} to {last - 1} cannot be read ({error}); is it damaged?") from error
         if len(frames.positions) != stop - start:
@@ -150,23 +158,31 @@ class Trajectories:
             frames = replace(frames, time=time)
         return Chunk(**vars(frames), trajectory=trajectory, start=int(self._starts[trajectory]) + start)
 
-    def _read_whole(self, trajectory: int, first: int, last: int, velocities: bool, forces: bool) -> Frames:
+    def _read_whole(
+        self, trajectory: int, first: int, last: int, velocities: bool, forces: bool, looked_at: np.ndarray | None
+    ) -> Frames:
         """Return frames of the selected atoms, with molecules made whole where that is asked and there is a box."""
         file, molecules = self._files[trajectory], self._whole
         whole = molecules is not None and trajectory in self._boxed
         atoms = molecules.way.read if molecules is not None and whole else self._atom_indices
-        frames = file.read(first, last, self._stride, atoms, velocities, forces)
+        steps, needed = None, None if velocities or forces else looked_at
+        if molecules is not None and whole and needed is not None:
+            needed, steps = molecules.part_of(needed) or (None, None)
+        if needed is None:
+            frames = file.read(first, last, self._stride, atoms, velocities, forces)
+        else:
+            frames = file.read_some(first, last, self._stride, atoms, needed)
         box = frames.box
         if molecules is None or box is None:
             keep = molecules.way.keep if molecules is not None and whole else None
             return frames if keep is None else _of_atoms(frames, keep)
         if not whole:
             self._boxed.add(trajectory)
-            if molecules.way.keep is not None:  # atoms in between, along the bonds, were not read
-                return self._read_whole(trajectory, first, last, velocities, forces)
+            if molecules.way.keep is not None or needed is not None:  # atoms in between, along the bonds, were not read
+                return self._read_whole(trajectory, first, last, velocities, forces, looked_at)
         if not (frames.positions.flags.owndata and frames.positions.flags.writeable):  # it may be the caller's array
             frames = replace(frames, positions=frames.positions.copy())
-        molecules.mend(frames.positions, box)
+        molecules.mend(frames.positions, box, steps)
         return frames if molecules.way.keep is None else _of_atoms(frames, molecules.way.keep)
 
     def chunks(self, size: int | None = None, *, velocities: bool = False, forces: bool = False) -> Iterator[Chunk]:

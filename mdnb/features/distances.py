@@ -73,6 +73,7 @@ class Distances(Featurizer):
             from mdnb.features.kernels import distance_runs
 
             self._runs = distance_runs(self._indices)
+            self.looks_at = self._runs[0]
         return PairColumns(self.what, self.unit, self._indices, atom_labels(topology))
 
     def compute(self, chunk: Chunk) -> np.ndarray:
@@ -147,6 +148,13 @@ class CAContacts(CADistances):
         check_switch(cutoff, 0)
         self.cutoff = cutoff
 
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> Sequence[Column]:
+        """Return one column for each pair."""
+        from mdnb.features.contact_kernels import smallest_square_beyond
+
+        self._beyond = smallest_square_beyond(self.cutoff)
+        return super().describe(topology, reference)
+
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) of 0 and 1."""
         return np.asarray(super().compute(chunk) < np.float32(self.cutoff), np.uint8)
@@ -160,9 +168,9 @@ class CAContacts(CADistances):
         if chunk.box is not None or self._runs is None:
             super().fill_bits(chunk, out)
         else:
-            from mdnb.features.contact_kernels import contact_bits, smallest_square_beyond
+            from mdnb.features.contact_kernels import contact_bits
 
-            contact_bits(chunk.positions, *self._runs, smallest_square_beyond(self.cutoff), out)
+            contact_bits(chunk.positions, *self._runs, self._beyond, out)
 
 
 class Contacts(Featurizer):
@@ -208,6 +216,7 @@ class Contacts(Featurizer):
                 name = f"{label[a.index]} {label[b.index]}"
                 columns.append(Column(f"{self.what} {name}", self.unit, atoms, name))
         self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
+        self.looks_at = np.unique(self._pairs)
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:

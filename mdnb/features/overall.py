@@ -68,6 +68,7 @@ class RMSD(Featurizer):
         self._reference = np.ascontiguousarray(places - by.mean(0))
         self._by_axis = np.ascontiguousarray(self._reference.T)
         self._by_reference = by - by.mean(0)
+        self.looks_at = self._atoms if self.align is None else np.concatenate([self._atoms, self._by])
         return (Column("rmsd", "nm", tuple(self._atoms.tolist()), "rmsd"),)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
@@ -140,6 +141,7 @@ class RadiusOfGyration(Featurizer):
         self._atoms = select_atoms(topology, selection, self.name)
         weights = masses(topology, self._atoms, self.name)
         self._weights = weights / weights.sum()
+        self.looks_at = self._atoms
         return (Column("radius of gyration", "nm", tuple(self._atoms.tolist()), "radius of gyration"),)
 
     def compute(self, chunk: Chunk) -> np.ndarray:

@@ -62,6 +62,7 @@ class Torsions(Featurizer):
 
         self._indices = np.array([row[3] for row in found], int)
         self._path = torsion_path(self._indices)
+        self.looks_at = self._path[0]
         if self.representation == "angle":
             return tuple(Column(name, "rad", atoms, name) for _, _, name, atoms in found)
         return tuple(

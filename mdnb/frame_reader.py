@@ -41,8 +41,12 @@ class FrameReader:
         self._molecules = molecules
         self._boxed: set[int] = set()  # the trajectories that were seen to have a box
 
-    def read(self, trajectory: int, first: int, last: int, velocities: bool, forces: bool) -> Frames:
+    def read(
+        self, trajectory: int, first: int, last: int, velocities: bool, forces: bool, looked_at: np.ndarray | None
+    ) -> Frames:
         """Return the frames of one file from `first` to before `last`, counted in the file.
+
+        The positions of other atoms than those `looked_at`, where that is given, may be anything.
 
         Raises
         ------
@@ -52,7 +56,7 @@ class FrameReader:
         file = self._files[trajectory]
         try:
             with nullcontext() if file.concurrent else ONE_READER:
-                frames = self._read_whole(trajectory, first, last, velocities, forces)
+                frames = self._read_whole(trajectory, first, last, velocities, forces, looked_at)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise file.error(f"frames {first} to {last - 1} cannot be read ({error}); is it damaged?") from error
         for what in ("positions", "velocities", "forces"):
@@ -65,23 +69,31 @@ class FrameReader:
                 )
         return frames
 
-    def _read_whole(self, trajectory: int, first: int, last: int, velocities: bool, forces: bool) -> Frames:
+    def _read_whole(
+        self, trajectory: int, first: int, last: int, velocities: bool, forces: bool, looked_at: np.ndarray | None
+    ) -> Frames:
         """Return frames of the selected atoms, with molecules made whole where that is asked and there is a box."""
         file, molecules = self._files[trajectory], self._molecules
         whole = molecules is not None and trajectory in self._boxed
         atoms = molecules.way.read if molecules is not None and whole else self._atom_indices
-        frames = file.read(first, last, self._stride, atoms, velocities, forces)
+        steps, needed = None, None if velocities or forces else looked_at
+        if molecules is not None and whole and needed is not None:
+            needed, steps = molecules.part_of(needed) or (None, None)
+        if needed is None:
+            frames = file.read(first, last, self._stride, atoms, velocities, forces)
+        else:
+            frames = file.read_some(first, last, self._stride, atoms, needed)
         box = frames.box
         if molecules is None or box is None:
             keep = molecules.way.keep if molecules is not None and whole else None
             return frames if keep is None else _of_atoms(frames, keep)
         if not whole:
             self._boxed.add(trajectory)
-            if molecules.way.keep is not None:  # atoms in between, along the bonds, were not read
-                return self._read_whole(trajectory, first, last, velocities, forces)
+            if molecules.way.keep is not None or needed is not None:  # atoms in between, along the bonds, were not read
+                return self._read_whole(trajectory, first, last, velocities, forces, looked_at)
         if not (frames.positions.flags.owndata and frames.positions.flags.writeable):  # it may be the caller's array
             frames = replace(frames, positions=frames.positions.copy())
-        molecules.mend(frames.positions, box)
+        molecules.mend(frames.positions, box, steps)
         return frames if molecules.way.keep is None else _of_atoms(frames, molecules.way.keep)
 
 

@@ -75,6 +75,7 @@ class Molecules:
                 "beside the first one) or False (as in the file)"
             )
         self.topology, self._chosen, self.mode = topology, atom_indices, mode
+        self._parts: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
     def bonds(self) -> np.ndarray:
@@ -148,7 +149,31 @@ class Molecules:
         starts = [np.cumsum([0, *map(len, groups)]) for groups in (looked_at, moved)]
         return np.concatenate(looked_at), starts[0], np.concatenate(moved), starts[1]
 
-    def mend(self, positions: np.ndarray, box: np.ndarray) -> None:
+    def part_of(self, looked_at: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return which of the atoms read it takes to put some of the chosen ones in place, and the steps to them.
+
+        None where it takes all, as molecules are brought beside each other.
+
+        Parameters
+        ----------
+        looked_at : (n,) int array
+            Places among the chosen atoms.
+        """
+        if self.mode == "together":
+            return None
+        key = looked_at.tobytes()
+        if key not in self._parts:
+            steps = self.way.steps
+            n_read = self.topology.n_atoms if self.way.read is None else len(self.way.read)
+            needed = np.zeros(n_read, bool)
+            needed[looked_at if self.way.keep is None else self.way.keep[looked_at]] = True
+            for atom, before in steps[::-1]:  # of each molecule its first atom comes first
+                if needed[atom]:
+                    needed[before] = True
+            self._parts = {key: (np.flatnonzero(needed), steps[needed[steps[:, 0]]])}
+        return self._parts[key]
+
+    def mend(self, positions: np.ndarray, box: np.ndarray, steps: np.ndarray | None = None) -> None:
         """Make molecules whole in place.
 
         Parameters
@@ -156,11 +181,13 @@ class Molecules:
         positions : (n_frames, n_read, 3) float32 array
             Of the atoms that `way` says to read.
         box : (n_frames, 3, 3) float array
+        steps : (n_steps, 2) int array, optional
+            From `part_of`, where only that part is in place.
         """
         from mdnb.periodic import bring_together, describe_boxes, make_whole
 
         boxes = describe_boxes(np.asarray(box, np.float64))
-        make_whole(positions, self.way.steps, boxes)
+        make_whole(positions, self.way.steps if steps is None else steps, boxes)
         if self.way.complex:
             looked_at, look_starts, atoms, starts = self.way.complex
             bring_together(positions, looked_at, look_starts, atoms, starts, boxes)

@@ -113,15 +113,23 @@ class Trajectories:
     def __iter__(self) -> Iterator[Trajectories]:
         return (self[index] for index in range(len(self)))
 
-    def read(self, trajectory: int, start: int, stop: int, velocities: bool = False, forces: bool = False) -> Chunk:
+    def read(
+        self,
+        trajectory: int,
+        start: int,
+        stop: int,
+        velocities: bool = False,
+        forces: bool = False,
+        looked_at: np.ndarray | None = None,
+    ) -> Chunk:
         """Return the frames ``start:stop`` of one trajectory (of the range, after the stride), all finite.
 
         Where they have a box, molecules are whole, unless `mdnb.load` was told otherwise. Several threads may
-        call it at once.
+        call it at once. The positions of other atoms than those `looked_at`, where that is given, may be anything.
         """
         first = self._ranges[trajectory].start + start * self._stride
         last = min(first + (stop - start - 1) * self._stride + 1, self._files[trajectory].n_frames)
-        frames = self._reader.read(trajectory, first, last, velocities, forces)
+        frames = self._reader.read(trajectory, first, last, velocities, forces, looked_at)
         if len(frames.positions) != stop - start:
             raise self._files[trajectory].error(
                 f"{stop - start} frames expected from frame {first} on, got {len(frames.positions)}"

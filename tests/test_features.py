@@ -59,6 +59,26 @@ def test_torsions_are_those_of_mdtraj(folded, exact, kind):
         assert np.allclose(values[:, number], np.cos(angle), atol=1e-5)
 
 
+def test_a_torsion_whose_atoms_coincide_is_no_number(folded, exact):
+    """It has no value there; the others stay, in a box and without one."""
+    together = exact[:3]
+    columns = featurize(folded, Torsions()).columns
+    a, b = columns[0].atom_indices[1:3]
+    together.xyz[1, a] = together.xyz[1, b]
+    broken = np.array([{a, b} & set(column.atom_indices) != set() for column in columns])
+    lost = np.array([{a, b} <= set(column.atom_indices) for column in columns])
+    expected = featurize(folded).values[:3]
+    for box in (None, np.tile(np.eye(3, dtype=np.float32) * 9, (3, 1, 1))):
+        together.unitcell_vectors = box
+        source = mdnb.load(together, make_whole=False)
+        values = featurize(source, Torsions()).values
+        assert np.isnan(values[1, lost]).all()
+        assert np.isfinite(values[1, ~broken]).all()
+        assert values[[0, 2]].tobytes() == expected[[0, 2]].tobytes()
+        angles = featurize(source, Torsions(representation="angle")).values
+        assert np.array_equal(np.isnan(angles), np.isnan(values[:, ::2]))
+
+
 def test_torsions_are_those_of_mdanalysis(folded, exact):
     """An independent formula, with the sign convention of IUPAC."""
     features = featurize(folded)

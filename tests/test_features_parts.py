@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import mdnb
 from mdnb.errors import DataError
 from mdnb.features import RMSD, CAContacts, CADistances, Contacts, Features, Torsions, featurize
-from mdnb.features.kernels import smallest_square_beyond
+from mdnb.features.contact_kernels import contact_bits, smallest_square_beyond
+from mdnb.features.kernels import distance_runs, pair_distances
 from mdnb.features.parts import Bits
 
 MIXED = [Torsions(("phi", "psi")), CAContacts(0.7, 1), Contacts(0.45, 0, 2), RMSD()]
@@ -163,3 +164,35 @@ def test_parts_that_do_not_fit_are_refused(opened):
     made = featurize(opened, MIXED)
     with pytest.raises(DataError, match=r"85 frames of \d+ numbers do not fit"):
         Features(**{**vars(made), "values": made.parts[:2]})
+
+
+@settings(max_examples=60, deadline=None)
+@given(n_atoms=st.integers(2, 90), skip=st.integers(1, 40), grid=st.booleans(), seed=st.integers(0, 2**32 - 1))
+def test_bits_of_contacts_are_those_of_distances(n_atoms, skip, grid, seed):
+    """Runs of any length, also where a distance is the cutoff to the last bit."""
+    random = np.random.default_rng(seed)
+    positions = random.uniform(0, 2, (3, n_atoms, 3)).astype(np.float32)
+    if grid:
+        positions = np.round(positions * 5) / np.float32(5)
+    pairs = np.stack(np.triu_indices(n_atoms, 1), axis=1)[:: 1 + seed % 3]
+    pairs = pairs[random.permutation(len(pairs))] if seed % 2 else pairs[skip - 1 :]
+    if not len(pairs):
+        return
+    distances = np.empty((3, len(pairs)), np.float32)
+    pair_distances(positions, pairs, distances)
+    found = np.full((3, -(-len(pairs) // 8)), 255, np.uint8)
+    contact_bits(positions, *distance_runs(pairs), smallest_square_beyond(0.8), found)
+    assert found.tobytes() == np.packbits(distances < np.float32(0.8), axis=1).tobytes()
+
+
+def test_columns_of_pairs_are_made_when_somebody_looks(opened):
+    maker = CAContacts(0.7, 1)
+    columns = featurize(opened, maker).columns
+    assert isinstance(columns, tuple)
+    assert list(maker.columns) == list(columns)
+    assert (maker.columns[3], maker.columns[-1], maker.columns[2:4]) == (columns[3], columns[-1], columns[2:4])
+    assert (len(maker.columns), maker.columns.names()) == (len(columns), [column.name for column in columns])
+    made = featurize(opened, [maker, RMSD()])
+    assert made.names == tuple(column.name for column in made.columns)
+    with pytest.raises(DataError, match=r"the column 'contact .*' was asked for twice"):
+        featurize(opened, [maker, CAContacts(0.6, 1)])

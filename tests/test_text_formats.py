@@ -403,3 +403,13 @@ def test_only_one_frame_is_in_memory(texts, pdb, suffix, monkeypatch):
     monkeypatch.setattr(type(file), "_raw", lambda self, frame: asked.append(frame) or original(self, frame))
     file.read(20, 21, 1, None, False, False)
     assert set(asked) <= ({0, 20} if suffix == "lammpstrj" else {20})
+
+
+@pytest.mark.parametrize("number", ["1e300", "inf", "nan"])
+@pytest.mark.parametrize("pattern", [r"(?m)^(1 39\.948) \S+", r"(?m)^(-5\.26\S* )\S+"], ids=["position", "box"])
+def test_numbers_that_are_none_are_refused_without_a_warning(tmp_path, pattern, number):
+    """A warning of our own modules fails the tests."""
+    path = tmp_path / "a.lammpstrj"
+    path.write_text(re.sub(pattern, rf"\1 {number}", DUMPS["real"]))
+    with pytest.raises(DataError, match="hold NaN or infinite numbers"):
+        mdnb.load(path).read(0, 0, 1)

@@ -84,7 +84,7 @@ def decoded_twice(data, n_atoms, n_wanted):
     padded = np.frombuffer(bytes(data) + bytes(16), np.uint8)
     fast, slow = np.empty((2, 1, n_wanted, 3), np.float32)
     begins = np.array([0, len(data)])
-    _, wrong = decode_frames(padded, begins, n_atoms, n_wanted, fast, np.empty((1, 9), np.float32))
+    _, wrong = decode_frames(padded, begins, n_atoms, n_wanted, fast, np.empty((1, 9), np.float32), None, None)
     (precision, *integers, n_bytes) = struct.unpack_from(">f8i", data, 56)
     if not 0 < n_bytes <= len(data) - 92 or wrong == 5:
         return fast, slow, wrong, 3

@@ -145,7 +145,7 @@ BENCHMARKS = (
         "generate", "VAE and GAN beside MD, baselines and other autoencoders; some ten minutes a seed",
         "mdnb.bench.generation:bench_generate",
         (
-            Option("--systems", "alanine, msmb, chignolin, condition and dynamics (default: all whose data are here)", kind=str),
+            Option("--systems", "alanine, msmb, chignolin, condition, dynamics (default: those with data)", kind=str),
             Option("--families", "VAE and GAN", "VAE,GAN"),
             Option("--seeds", "seeds of ours", 1),
             Option("--structures", "structures of each", 10_000, "n"),

@@ -101,10 +101,11 @@ class Backbone(Invertible):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_columns); the molecules are whole, so that no box matters."""
-        from mdnb.features.kernels import pair_distances, torsions_sincos
+        from mdnb.features.kernels import pair_distances
+        from mdnb.features.torsion_kernels import NO_BOXES, torsion_path, torsions_sincos
 
         values = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-        torsions_sincos(chunk.positions, self._quads, values, 0)
+        torsions_sincos(chunk.positions, *torsion_path(self._quads), NO_BOXES, values, 0)
         pair_distances(chunk.positions, self._far_atoms, values[:, 2 * len(self._quads) :])
         return values
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mdnb.errors import DataError, unknown_name
+from mdnb.features.columns import Column, names_of
 from mdnb.features.parts import Bits, Part, columns_of, joined
 from mdnb.trajectories import Chunk, Trajectories
 
@@ -18,28 +19,6 @@ if TYPE_CHECKING:
     import mdtraj
 
 __all__ = ["FEATURIZERS", "Column", "Features", "Featurizer", "make_featurizer"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One number of a frame.
-
-    Attributes
-    ----------
-    name : str
-        Unique among the columns of a `Features`.
-    unit : str
-        Empty for pure numbers such as a sine.
-    atom_indices : tuple of int
-        The atoms it is computed from, in the topology of the trajectories.
-    group : str
-        What belongs together, such as the sine and the cosine of one torsion.
-    """
-
-    name: str
-    unit: str
-    atom_indices: tuple[int, ...]
-    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,9 +58,10 @@ class Features:
     def __post_init__(self) -> None:
         n_numbers = sum(columns_of(part) for part in self.parts)
         lengths = {len(part) for part in self.parts}
-        if len(self.columns) != n_numbers or not {len(self.trajectory), len(self.time)} == lengths:
+        n_columns = len(self._given_columns)
+        if n_columns != n_numbers or not {len(self.trajectory), len(self.time)} == lengths:
             raise DataError(
-                f"{len(self)} frames of {n_numbers} numbers do not fit {len(self.columns)} columns, "
+                f"{len(self)} frames of {n_numbers} numbers do not fit {n_columns} columns, "
                 f"{len(self.trajectory)} trajectory numbers and {len(self.time)} times"
             )
 
@@ -98,6 +78,12 @@ class Features:
         return given if isinstance(given, tuple) else (given,)
 
     @property
+    def _given_columns(self) -> Sequence[Column]:
+        """The columns, those not made yet that nobody looked at."""
+        given: Sequence[Column] = vars(self)["columns"]
+        return given
+
+    @property
     def topology(self) -> mdtraj.Topology:
         """The topology that the atom indices point into."""
         return self.source.topology
@@ -105,12 +91,12 @@ class Features:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one frame."""
-        return tuple(self.parts[0].shape[1:]) if len(self.parts) == 1 else (len(self.columns),)
+        return tuple(self.parts[0].shape[1:]) if len(self.parts) == 1 else (len(self._given_columns),)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return tuple(column.name for column in self.columns)
+        return tuple(names_of(self._given_columns))
 
     def flat(self) -> np.ndarray:
         """Return the values as (n_frames, n_columns)."""
@@ -170,8 +156,24 @@ class _Values:
         return vars(features)["values"]
 
 
-# After the dataclass was made, which would take it for the default of the field.
+class _Columns:
+    """What `Features.columns` is: a tuple, made when it is first asked for; making thousands takes a while."""
+
+    def __set__(self, features: Features, given: Sequence[Column]) -> None:
+        vars(features)["columns"] = given
+
+    def __get__(self, features: Features | None, owner: type) -> Any:
+        if features is None:
+            return self
+        given = vars(features)["columns"]
+        if not isinstance(given, tuple):
+            given = vars(features)["columns"] = tuple(given)
+        return given
+
+
+# After the dataclass was made, which would take them for the defaults of the fields.
 Features.values = _Values()  # type: ignore[assignment]
+Features.columns = _Columns()  # type: ignore[assignment]
 
 
 class Featurizer(ABC):
@@ -183,11 +185,13 @@ class Featurizer(ABC):
 
     name: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset({"positions"})
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
     shape: tuple[int, ...]
     axes: tuple[str, ...] = ("feature",)
     #: Which frame over all trajectories `prepare` is given as the reference.
     reference_frame: int = 0
+    #: The atoms whose positions `compute` looks at, where `describe` finds that others need not be read; None for all.
+    looks_at: np.ndarray | None = None
     #: Whether all its numbers are 0 or 1: they are then kept as bits, and `fill` gets a table of uint8.
     binary: bool = False
 
@@ -206,7 +210,7 @@ class Featurizer(ABC):
     needed: ClassVar[str] = "choose another feature"
 
     @abstractmethod
-    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> Sequence[Column]:
         """Return the columns."""
 
     @abstractmethod
@@ -219,6 +223,15 @@ class Featurizer(ABC):
         A subclass may write them there itself, without an array in between.
         """
         out[:, column : column + len(self.columns)] = self.compute(chunk).reshape(len(out), -1)
+
+    def fill_bits(self, chunk: Chunk, out: np.ndarray) -> None:
+        """Write the numbers of one chunk, all of them 0 or 1, into `out` (n_frames, n_bytes) as `numpy.packbits` does.
+
+        A subclass may write the bits there itself.
+        """
+        values = np.empty((len(out), len(self.columns)), np.uint8)
+        self.fill(chunk, values, 0)
+        out[:] = np.packbits(values, axis=1)
 
 
 #: Name -> class; filled as the modules of `mdnb.features` are imported.

@@ -9,7 +9,8 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms
-from mdnb.features.base import Column, Featurizer, atom_labels, residue_labels
+from mdnb.features.base import Featurizer, atom_labels, residue_labels
+from mdnb.features.columns import Column, PairColumns
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Distances(Featurizer):
         pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if (int(i), int(j)) not in near]
         return np.array(pairs, int).reshape(-1, 2)
 
-    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> Sequence[Column]:
         """Return one column for each pair."""
         self._topology = topology
         self._indices = self._pairs(topology)
@@ -72,11 +73,8 @@ class Distances(Featurizer):
             from mdnb.features.kernels import distance_runs
 
             self._runs = distance_runs(self._indices)
-        columns, label = [], atom_labels(topology)
-        for i, j in self._indices.tolist():
-            name = f"{label[i]} {label[j]}"
-            columns.append(Column(f"{self.what} {name}", self.unit, (i, j), name))
-        return tuple(columns)
+            self.looks_at = self._runs[0]
+        return PairColumns(self.what, self.unit, self._indices, atom_labels(topology))
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) in nm."""
@@ -150,18 +148,29 @@ class CAContacts(CADistances):
         check_switch(cutoff, 0)
         self.cutoff = cutoff
 
+    def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> Sequence[Column]:
+        """Return one column for each pair."""
+        from mdnb.features.contact_kernels import smallest_square_beyond
+
+        self._beyond = smallest_square_beyond(self.cutoff)
+        return super().describe(topology, reference)
+
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) of 0 and 1."""
         return np.asarray(super().compute(chunk) < np.float32(self.cutoff), np.uint8)
 
     def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         """Write the contacts into their columns of a table of uint8."""
-        if chunk.box is not None or self._runs is None:
-            out[:, column : column + len(self.columns)] = self.compute(chunk)
-        else:
-            from mdnb.features.kernels import run_contacts, smallest_square_beyond
+        out[:, column : column + len(self.columns)] = self.compute(chunk)
 
-            run_contacts(chunk.positions, *self._runs, smallest_square_beyond(self.cutoff), out, column)
+    def fill_bits(self, chunk: Chunk, out: np.ndarray) -> None:
+        """Write the contacts as bits."""
+        if chunk.box is not None or self._runs is None:
+            super().fill_bits(chunk, out)
+        else:
+            from mdnb.features.contact_kernels import contact_bits
+
+            contact_bits(chunk.positions, *self._runs, self._beyond, out)
 
 
 class Contacts(Featurizer):
@@ -207,6 +216,7 @@ class Contacts(Featurizer):
                 name = f"{label[a.index]} {label[b.index]}"
                 columns.append(Column(f"{self.what} {name}", self.unit, atoms, name))
         self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
+        self.looks_at = np.unique(self._pairs)
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import accumulate
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.features.base import Column, Features, Featurizer, make_featurizer
+from mdnb.features.base import Features, Featurizer, make_featurizer
 from mdnb.features.cache import make_room
 from mdnb.features.cluster import check_client, on_cluster
+from mdnb.features.columns import JoinedColumns, names_of
 from mdnb.features.identity import describe_source
 from mdnb.features.parts import refuse_too_large
 from mdnb.features.passes import announce_compilation, in_order
@@ -89,8 +91,8 @@ def featurize(
     for maker in makers:
         chosen = maker.reference_frame
         maker.prepare(trajectories.topology, trajectories.frames(chosen).xyz[0] if chosen else reference)
-    columns = tuple(column for maker in makers for column in maker.columns)
-    _refuse_duplicates(columns)
+    columns = makers[0].columns if len(makers) == 1 else JoinedColumns([maker.columns for maker in makers])
+    _refuse_duplicates(names_of(columns))
     compute = _Pass(trajectories, makers, chunk_size, n_jobs, client)
     tables, time = compute.in_memory() if cache is False else compute.on_disk(cache)
     alone = makers[0] if len(makers) == 1 else None
@@ -99,7 +101,7 @@ def featurize(
         values = values[0].reshape(-1, *(alone.shape if alone else (len(columns),)))
     return Features(
         values=values,
-        columns=columns,
+        columns=columns,  # type: ignore[arg-type]  # made to a tuple when somebody looks
         trajectory=np.repeat(np.arange(len(trajectories), dtype=np.int32), trajectories.lengths),
         time=time,
         axes=alone.axes if alone else ("feature",),
@@ -172,7 +174,7 @@ class _Pass:
     def on_disk(self, cache: bool | str | os.PathLike[str]) -> tuple[list[np.ndarray], np.ndarray]:
         """Return the tables of the values, and times, of a store, which is made where there is none."""
         recipe = describe_source(self.trajectories, self.makers)
-        names = [column.name for maker in self.makers for column in maker.columns]
+        names = [name for maker in self.makers for name in names_of(maker.columns)]
         store = FeatureStore(cache_folder(cache), recipe, self.trajectories.n_frames, self.work.layout, names)
         rows = {block: self.rows(block) for block in self.blocks}
         with store.locked():
@@ -189,9 +191,7 @@ class _Pass:
             return store.open_unchecked()
 
 
-def _refuse_duplicates(columns: Sequence[Column]) -> None:
-    seen: set[str] = set()
-    for column in columns:
-        if column.name in seen:
-            raise DataError(f"the column {column.name!r} was asked for twice; name each feature once")
-        seen.add(column.name)
+def _refuse_duplicates(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f"the column {twice!r} was asked for twice; name each feature once")

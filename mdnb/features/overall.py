@@ -57,14 +57,18 @@ class RMSD(Featurizer):
             return ca_or_heavy_atoms(one, self.selection, self.name, least)
 
         def aligned(one: mdtraj.Topology) -> np.ndarray:
-            return chosen(one) if self.align is None else select_atoms(one, self.align, self.name, at_least=3)
+            assert self.align is not None
+            return select_atoms(one, self.align, self.name, at_least=3)
 
-        self._atoms, self._by = chosen(topology), aligned(topology)
-        places, by = (
-            reference_places(self.reference, topology, reference, choose, self.name) for choose in (chosen, aligned)
-        )
+        self._atoms = chosen(topology)
+        places = by = reference_places(self.reference, topology, reference, chosen, self.name)
+        if self.align is not None:
+            self._by = aligned(topology)
+            by = reference_places(self.reference, topology, reference, aligned, self.name)
         self._reference = np.ascontiguousarray(places - by.mean(0))
+        self._by_axis = np.ascontiguousarray(self._reference.T)
         self._by_reference = by - by.mean(0)
+        self.looks_at = self._atoms if self.align is None else np.concatenate([self._atoms, self._by])
         return (Column("rmsd", "nm", tuple(self._atoms.tolist()), "rmsd"),)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
@@ -80,9 +84,9 @@ class RMSD(Featurizer):
         if self.align is not None:
             super().fill(chunk, out, column)
             return
-        from mdnb.features.kernels import superposed_rmsd
+        from mdnb.features.superposed_kernels import superposed_rmsd
 
-        superposed_rmsd(chunk.positions, self._atoms, self._reference, out, column)
+        superposed_rmsd(chunk.positions, self._atoms, self._by_axis, out, column)
         left = np.flatnonzero(out[:, column] < 0)
         if len(left):
             out[left, column] = self._by_singular_values(chunk.positions[left])
@@ -137,6 +141,7 @@ class RadiusOfGyration(Featurizer):
         self._atoms = select_atoms(topology, selection, self.name)
         weights = masses(topology, self._atoms, self.name)
         self._weights = weights / weights.sum()
+        self.looks_at = self._atoms
         return (Column("radius of gyration", "nm", tuple(self._atoms.tolist()), "radius of gyration"),)
 
     def compute(self, chunk: Chunk) -> np.ndarray:

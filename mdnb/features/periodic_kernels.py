@@ -7,7 +7,7 @@ from numba import njit
 
 from mdnb.periodic import nearest
 
-__all__ = ["closest_images", "group_images", "image_distances", "image_torsions"]
+__all__ = ["closest_images", "group_images", "image_distances"]
 
 
 @njit(cache=True, nogil=True)
@@ -117,45 +117,3 @@ def group_images(positions, atoms, starts, boxes, out):  # type: ignore[no-untyp
                     for m in range(starts[b], starts[b + 1]):
                         least = min(least, _image_square(xyz, atoms[k], atoms[m], box))
                 out[frame, a, b] = out[frame, b, a] = np.sqrt(least)
-
-
-@njit(cache=True, nogil=True)
-def image_torsions(positions, quads, boxes, out):  # type: ignore[no-untyped-def]
-    """Fill `out` (n_frames, 2 n_torsions) with sine and cosine of torsions along nearest images.
-
-    Parameters
-    ----------
-    positions : (n_frames, n_atoms, 3) float32 array
-    quads : (n_torsions, 4) int64 array
-    boxes : (n_frames, 14, 3) float64 array
-    out : (n_frames, 2 n_torsions) float32 array
-    """
-    edges = np.empty((3, 3))
-    for frame in range(len(positions)):
-        xyz, box = positions[frame], boxes[frame]
-        near = np.float32(0.99 * box[13, 1])
-        for number in range(len(quads)):
-            a, b, c, d = quads[number, 0], quads[number, 1], quads[number, 2], quads[number, 3]
-            ux, uy, uz = xyz[b, 0] - xyz[a, 0], xyz[b, 1] - xyz[a, 1], xyz[b, 2] - xyz[a, 2]
-            vx, vy, vz = xyz[c, 0] - xyz[b, 0], xyz[c, 1] - xyz[b, 1], xyz[c, 2] - xyz[b, 2]
-            wx, wy, wz = xyz[d, 0] - xyz[c, 0], xyz[d, 1] - xyz[c, 1], xyz[d, 2] - xyz[c, 2]
-            longest = max(ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz, wx * wx + wy * wy + wz * wz)
-            if not longest < near:
-                for edge in range(3):
-                    i, j = quads[number, edge], quads[number, edge + 1]
-                    edges[edge, 0], edges[edge, 1], edges[edge, 2] = nearest(
-                        np.float64(xyz[j, 0]) - np.float64(xyz[i, 0]),
-                        np.float64(xyz[j, 1]) - np.float64(xyz[i, 1]),
-                        np.float64(xyz[j, 2]) - np.float64(xyz[i, 2]),
-                        box,
-                    )
-                ux, uy, uz = np.float32(edges[0, 0]), np.float32(edges[0, 1]), np.float32(edges[0, 2])
-                vx, vy, vz = np.float32(edges[1, 0]), np.float32(edges[1, 1]), np.float32(edges[1, 2])
-                wx, wy, wz = np.float32(edges[2, 0]), np.float32(edges[2, 1]), np.float32(edges[2, 2])
-            px, py, pz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-            qx, qy, qz = vy * wz - vz * wy, vz * wx - vx * wz, vx * wy - vy * wx
-            sine = np.sqrt(vx * vx + vy * vy + vz * vz) * (ux * qx + uy * qy + uz * qz)
-            cosine = px * qx + py * qy + pz * qz
-            norm = np.sqrt(sine * sine + cosine * cosine)
-            out[frame, 2 * number] = sine / norm
-            out[frame, 2 * number + 1] = cosine / norm

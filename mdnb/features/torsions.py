@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import unknown_name
-from mdnb.features.base import Column, Featurizer, as_mdtraj, residue_labels
+from mdnb.features.base import Column, Featurizer, residue_labels
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def torsion_indices(topology: mdtraj.Topology, kind: str) -> np.ndarray:
 
 
 class Torsions(Featurizer):
-    """Sine and cosine of torsions, residue by residue.
+    """Sine and cosine of torsions, residue by residue; not a number (NaN) where three atoms lie on a line.
 
     Parameters
     ----------
@@ -49,7 +49,6 @@ class Torsions(Featurizer):
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return two columns (sine, cosine) or one (angle) for each torsion."""
-        self._topology = topology
         found, label = [], residue_labels(topology)
         for order, kind in enumerate(self.kinds):
             for row in torsion_indices(topology, kind):
@@ -57,7 +56,13 @@ class Torsions(Featurizer):
                 residue = topology.atom(int(row[2 if kind == "phi" else 1])).residue
                 found.append((residue.index, order, f"{kind} {label[residue.index]}", tuple(int(i) for i in row)))
         found.sort()
-        self._indices = np.array([row[3] for row in found], int).reshape(-1, 4)
+        if not found:
+            return ()
+        from mdnb.features.torsion_kernels import torsion_path
+
+        self._indices = np.array([row[3] for row in found], int)
+        self._path = torsion_path(self._indices)
+        self.looks_at = self._path[0]
         if self.representation == "angle":
             return tuple(Column(name, "rad", atoms, name) for _, _, name, atoms in found)
         return tuple(
@@ -66,26 +71,20 @@ class Torsions(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_columns)."""
-        import mdtraj
-
-        if chunk.box is None and self.representation == "sincos":
-            values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
-            self.fill(chunk, values, 0)
-            return values
-        if chunk.box is None:
-            return mdtraj.compute_dihedrals(as_mdtraj(chunk, self._topology), self._indices, periodic=False)
-        from mdnb.features.periodic_kernels import image_torsions
-        from mdnb.periodic import describe_boxes
-
         values = np.empty((len(chunk.positions), 2 * len(self._indices)), np.float32)
-        image_torsions(chunk.positions, self._indices, describe_boxes(chunk.box), values)
+        self._sincos(chunk, values, 0)
         return np.arctan2(values[:, ::2], values[:, 1::2]) if self.representation == "angle" else values
 
     def fill(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         """Write the sines and cosines into their columns of a table."""
-        if chunk.box is not None or self.representation != "sincos":
+        if self.representation == "angle":
             super().fill(chunk, out, column)
         else:
-            from mdnb.features.kernels import torsions_sincos
+            self._sincos(chunk, out, column)
 
-            torsions_sincos(chunk.positions, self._indices, out, column)
+    def _sincos(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
+        from mdnb.features.torsion_kernels import NO_BOXES, torsions_sincos
+        from mdnb.periodic import describe_boxes
+
+        boxes = NO_BOXES if chunk.box is None else describe_boxes(chunk.box)
+        torsions_sincos(chunk.positions, *self._path, boxes, out, column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
@@ -44,6 +45,13 @@ class Work:
         needs = frozenset().union(*(maker.needs for maker in makers))
         self.wishes = ("velocities" in needs, "forces" in needs)
 
+    @cached_property
+    def looks_at(self) -> np.ndarray | None:
+        """The atoms that any of the featurizers looks at, or None for all."""
+        looks_at = [maker.looks_at for _, makers in self._groups for maker in makers]
+        known = [atoms for atoms in looks_at if atoms is not None]
+        return np.unique(np.concatenate(known)) if len(known) == len(looks_at) else None
+
     def empty(self, n_frames: int) -> list[np.ndarray]:
         """Return the tables to be filled."""
         return [np.empty((n_frames, width), dtype) for dtype, width in self.layout]
@@ -55,8 +63,11 @@ class Work:
 
     def compute(self, block: Block, tables: Sequence[np.ndarray], time: np.ndarray) -> int:
         """Fill the tables (n_frames, n_columns) and times (n_frames,) of a block; return its first row over all."""
-        chunk = self.trajectories.read(*block, *self.wishes)
+        chunk = self.trajectories.read(*block, *self.wishes, self.looks_at)
         for (binary, makers), width, table in zip(self._groups, self._widths, tables, strict=True):
+            if binary and len(makers) == 1:
+                makers[0].fill_bits(chunk, table)
+                continue
             out = np.empty((len(table), width), np.uint8) if binary else table
             column = 0
             for maker in makers:

@@ -207,7 +207,7 @@ class LAMMPSFile(TextFile):
         """Return molecules from the columns ``element`` (or ``mass``) and ``mol``; None without the first two."""
         if not self.n_frames or not {"element", "mass"} & set(self._columns):
             return None
-        with self.reading("topology"):
+        with self.reading("topology"), np.errstate(over="ignore", invalid="ignore"):
             lines = self._raw(0).decode().splitlines()
             head = self._head(lines, 0)
             record = self._parse(self._raw(0), 0, True, False, False)

@@ -70,7 +70,16 @@ class TextFile(TrajectoryFile):
     def read(
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:
-        """Return the frames ``start:stop:stride`` of the chosen atoms."""
+        """Return the frames ``start:stop:stride`` of the chosen atoms.
+
+        Numbers too large for float32 are infinite, without a warning: whoever reads them refuses what is not finite.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._read(start, stop, stride, atom_indices, velocities, forces)
+
+    def _read(
+        self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
+    ) -> Frames:
         chosen = range(*slice(start, stop, stride).indices(self.n_frames))
         n_atoms = self.n_atoms if atom_indices is None else len(atom_indices)
         wish = {"positions": True, "velocities": velocities, "forces": forces}

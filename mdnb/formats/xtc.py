@@ -7,11 +7,15 @@ import os
 import struct
 import threading
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdnb.formats.base import Frames, TrajectoryFile, register
 from mdnb.formats.frame_index import load_index, save_index
+
+if TYPE_CHECKING:
+    from mdnb.formats.xtc_decoder import Wanted
 
 _HEADER = struct.Struct(">iiif9fi")  # magic, n_atoms, step, time, box, n_atoms again
 _MAGIC = {1995: 4, 2023: 8}  # magic -> bytes of the size field
@@ -28,6 +32,7 @@ class XTCFile(TrajectoryFile):
 
     concurrent = True
     _times: np.ndarray
+    _wanted: tuple[tuple[np.ndarray | None, ...], Wanted] | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
@@ -61,6 +66,10 @@ class XTCFile(TrajectoryFile):
         self.finite = self.n_atoms > 9  # the decoder writes nothing else
         save_index(self.path, "XTC", {"starts": self._starts, "times": self._times}, perf_counter() - began)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process without what is kept for the next block."""
+        return {**super().__getstate__(), "_wanted": None}
+
     def _frame_end(self, data: mmap.mmap, position: int, frame: int) -> int | None:
         """Return where the frame at `position` ends, None when its header is cut off."""
         if position + _HEADER.size > len(data):
@@ -92,25 +101,45 @@ class XTCFile(TrajectoryFile):
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:
         """Return the frames ``start:stop:stride`` of the chosen atoms."""
-        chosen = np.arange(start, stop, stride)
-        time = self._times[chosen]
-        if atom_indices is not None and len(atom_indices) == 0:
-            return Frames(np.empty((len(time), 0, 3), np.float32), time)
-        n_wanted = self.n_atoms if atom_indices is None else int(atom_indices.max()) + 1
-        data, begins = self._compressed(chosen)
-        positions, box = np.empty((len(chosen), n_wanted, 3), np.float32), np.empty((len(chosen), 9), np.float32)
+        return self._read(np.arange(start, stop, stride), atom_indices, None)
+
+    def read_some(
+        self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, looked_at: np.ndarray
+    ) -> Frames:
+        """Return the frames ``start:stop:stride``; of the chosen atoms only those that are looked at are decoded."""
+        return self._read(np.arange(start, stop, stride), atom_indices, looked_at)
+
+    def _read(self, frames: np.ndarray, atom_indices: np.ndarray | None, looked_at: np.ndarray | None) -> Frames:
+        """Return some of the positions of frames."""
+        time = self._times[frames]
+        n_chosen = self.n_atoms if atom_indices is None else len(atom_indices)
+        positions, box = np.empty((len(frames), n_chosen, 3), np.float32), np.empty((len(frames), 9), np.float32)
+        if n_chosen == 0:
+            return Frames(positions, time)
+        data, begins = self._compressed(frames)
         if self.n_atoms <= 9:
-            numbers = data[begins[:-1, None] + np.arange(16, 56 + 12 * n_wanted)].view(">f4")
-            box[:], positions[:] = numbers[:, :9], numbers[:, 10:].reshape(positions.shape)
+            numbers = data[begins[:-1, None] + np.arange(16, 56 + 12 * self.n_atoms)].view(">f4")
+            box[:], every = numbers[:, :9], numbers[:, 10:].reshape(len(frames), self.n_atoms, 3)
+            positions[:] = every if atom_indices is None else every[:, atom_indices]
         else:
             from mdnb.formats.xtc_decoder import WRONG, decode_frames
 
-            frame, wrong = decode_frames(data, begins, self.n_atoms, n_wanted, positions, box)
+            wanted = self._wanted_of(atom_indices, looked_at)
+            frame, wrong = decode_frames(
+                data, begins, self.n_atoms, wanted.n_decoded, positions, box, wanted.chosen, wanted.latest
+            )
             if wrong:
-                raise self.error(f"frame {chosen[frame]} cannot be decoded: {WRONG[wrong]}; the file is damaged")
-        if atom_indices is not None and len(atom_indices) != n_wanted:
-            positions = positions[:, atom_indices]
+                raise self.error(f"frame {frames[frame]} cannot be decoded: {WRONG[wrong]}; the file is damaged")
         return Frames(positions, time, box=box.reshape(-1, 3, 3) if box.any() else None)
+
+    def _wanted_of(self, *asked: np.ndarray | None) -> Wanted:
+        """Return what is decoded; the same is asked for again with each block of frames."""
+        from mdnb.formats.xtc_decoder import Wanted
+
+        known = self._wanted
+        if known is None or any(one is not other for one, other in zip(known[0], asked, strict=True)):
+            known = self._wanted = asked, Wanted.of(self.n_atoms, *asked)
+        return known[1]
 
     def _compressed(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the bytes of frames, with 16 to spare for the decoder to look ahead, and where each begins and ends.

@@ -8,13 +8,15 @@ are too wide for that are decoded by `mdnb.formats.xtc_fields`.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from mdnb.formats.bits import bit_length, high_product, load_64, reversed_bytes
 from mdnb.formats.xtc_fields import FIRST, LAST, MAGIC_INTS, decode_any
 
-__all__ = ["WRONG", "decode_frames"]
+__all__ = ["WRONG", "Wanted", "decode_frames"]
 
 #: What `decode_frames` says of a damaged frame.
 WRONG = {
@@ -26,6 +28,8 @@ WRONG = {
 }
 _TOO_WIDE = -1
 _SHORT = 1995  # the mark of frames whose size takes four bytes
+#: Most atoms that come behind a full field.
+_GROUP = 10
 _LEAST = 96  # bytes of a frame: those of its header, and four of fields
 #: Widest field, in bits, that one load holds (from within its first byte) with the six flags behind it, and for
 #: which a quotient by up to 24 bits is exact: v // d == v * ceil(2**64 / d) >> 64 as long as v * d <= 2**64.
@@ -34,6 +38,27 @@ _WIDEST = 40
 _INVERSES = np.array([(2**64 - 1) // size + 1 if size else 0 for size in MAGIC_INTS.tolist()], np.uint64)
 _ALL = np.uint64(2**64 - 1)
 _0, _1, _2, _3, _5, _6, _7, _8 = (np.uint64(number) for number in (0, 1, 2, 3, 5, 6, 7, 8))
+
+
+class Wanted(NamedTuple):
+    """Which atoms of a frame are decoded, for `decode_frames`."""
+
+    n_decoded: int
+    chosen: np.ndarray | None = None
+    latest: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, n_atoms: int, atom_indices: np.ndarray | None, looked_at: np.ndarray | None) -> Wanted:
+        """Return what it takes to fill the places `looked_at` among the chosen atoms (None for all)."""
+        every = np.arange(n_atoms if atom_indices is None else len(atom_indices))
+        places = every if looked_at is None else looked_at
+        atoms = places if atom_indices is None else np.asarray(atom_indices)[places]
+        if np.array_equal(places, every) and np.array_equal(atoms, every):
+            return cls(len(every))
+        n_decoded = int(atoms.max(initial=-1)) + 1
+        latest = np.full(n_decoded, -1)
+        latest[atoms] = atoms
+        return cls(n_decoded, np.column_stack([atoms, places]), np.maximum.accumulate(latest))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -51,11 +76,11 @@ def _unpacked(window, n_whole, n_rest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, out, first, spill):  # type: ignore[no-untyped-def]
-    """Decode a frame's whole numbers into `out` from `first` on; return 0, what is wrong, or `_TOO_WIDE`.
+def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, latest, rows):  # type: ignore[no-untyped-def]
+    """Decode a frame's whole numbers into `rows`; return 0, what is wrong, or `_TOO_WIDE`.
 
-    `out` is the flat int32 array of all frames (passing a part of it costs more than decoding a small frame), and
-    `spill` (33,) gets the last group of atoms where it goes beyond those that are wanted.
+    `rows` is flat, with room for ten more atoms than those wanted, as the last ones come in a group. `latest` is
+    that of `decode_frames`.
     """
     low_x, low_y, low_z = integers[0], integers[1], integers[2]
     n_x, n_y, n_z = integers[3] - low_x + 1, integers[4] - low_y + 1, integers[5] - low_z + 1
@@ -81,45 +106,51 @@ def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, out, first, spill
         if bit >= end:
             return 3
         window = _window(data, bit)
-        value = _unpacked(window, full_whole, full_rest)
-        quotient = high_product(value, inverse_z)
-        z = np.int64(value - quotient * size_z) + low_z
-        value = high_product(quotient, inverse_y)
-        y = np.int64(quotient - value * size_y) + low_y
-        x = np.int64(value) + low_x
         flags = window << n_full
         told = flags >> np.uint64(63)
         code = np.int64((flags >> np.uint64(58)) & np.uint64(31))
         third = code // 3
-        bit += n_full + _1 + _5 * told
+        small = bit + n_full + _1 + _5 * told
         count = third if told else count
         change = code - 3 * third - 1 if told else np.int64(0)
-        if bit + np.uint64(count) * n_small > end:
+        bit = small + np.uint64(count) * n_small
+        if bit > end:
             return 3
         behind = atom + 1 + count
         if behind > n_atoms:
             return 4
-        rows, place = (out, first + _3 * np.uint64(atom)) if behind <= n_wanted else (spill, _0)
-        if count:
-            rest = n_small & _7
-            whole = n_small - rest
-            new_x, new_y, new_z = x, y, z
-            # The first two atoms change places: oxygen goes before its hydrogens.
-            full, second = place + _3, place + _6
-            for _ in range(count):
-                value = _unpacked(_window(data, bit), whole, rest)
-                bit += n_small
-                quotient = high_product(value, inverse)
-                new_z += np.int64(value - quotient * size) - half
-                value = high_product(quotient, inverse)
-                new_y += np.int64(quotient - value * size) - half
-                new_x += np.int64(value) - half
-                rows[place], rows[place + _1], rows[place + _2] = new_x, new_y, new_z
-                place = max(place + _3, second)
-            place = full
-        rows[place], rows[place + _1], rows[place + _2] = x, y, z
-        for k in range(3 * (n_wanted - atom) if behind > n_wanted else 0):
-            out[first + np.uint64(3 * atom + k)] = spill[k]
+        steps = count
+        if latest is not None:
+            steps = latest[min(behind, n_wanted) - 1] - atom
+            if steps >= 0:
+                steps = min(count, max(steps, np.int64(1)))
+        if steps >= 0:
+            value = _unpacked(window, full_whole, full_rest)
+            quotient = high_product(value, inverse_z)
+            z = np.int64(value - quotient * size_z) + low_z
+            value = high_product(quotient, inverse_y)
+            y = np.int64(quotient - value * size_y) + low_y
+            x = np.int64(value) + low_x
+            place = np.uint64(3 * atom)
+            if count:
+                rest = n_small & _7
+                whole = n_small - rest
+                new_x, new_y, new_z = x, y, z
+                # The first two atoms change places: oxygen goes before its hydrogens.
+                full, jump = place + _3, _6
+                for _ in range(steps):
+                    value = _unpacked(_window(data, small), whole, rest)
+                    small += n_small
+                    quotient = high_product(value, inverse)
+                    new_z += np.int64(value - quotient * size) - half
+                    value = high_product(quotient, inverse)
+                    new_y += np.int64(quotient - value * size) - half
+                    new_x += np.int64(value) - half
+                    rows[place], rows[place + _1], rows[place + _2] = new_x, new_y, new_z
+                    place += jump
+                    jump = _3
+                place = full
+            rows[place], rows[place + _1], rows[place + _2] = x, y, z
         atom = behind
         width += change
         if width < FIRST or width > _WIDEST:
@@ -136,7 +167,7 @@ def _int32(data, position):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[no-untyped-def]
+def decode_frames(data, begins, n_atoms, n_wanted, out, boxes, chosen, latest):  # type: ignore[no-untyped-def]
     """Decode the compressed coordinates of frames; what it writes is finite.
 
     Parameters
@@ -149,10 +180,15 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[
         Of each frame, above 9.
     n_wanted : int
         Decode the first so many atoms only.
-    out : (n_frames, n_wanted, 3) float32 array
-        Gets the positions in nm.
+    out : (n_frames, n_out, 3) float32 array
+        Gets the positions in nm, of all atoms that are wanted or of the chosen ones.
     boxes : (n_frames, 9) float32 array
         Gets the box vectors in nm.
+    chosen : (n_chosen, 2) int64 array
+        Atoms, and their places in `out`, whose other places stay as they are; None for all.
+    latest : (n_wanted,) int64 array
+        For each atom the last chosen one up to it, or -1: where a group of atoms holds none, it is passed over.
+        None for all.
 
     Returns
     -------
@@ -163,9 +199,9 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[
     raw = np.empty(1, np.uint32)
     number = raw.view(np.float32)
     box_bits = boxes.view(np.uint32)
-    spill = np.empty(33, np.int32)
-    positions = out.reshape(len(out) * 3 * n_wanted)
-    whole = positions.view(np.int32)
+    rows = np.empty(3 * (n_wanted + _GROUP), np.int32)
+    scratch = np.empty((0 if chosen is None else n_wanted, 3), np.float32)  # of the slower way
+    positions = out.reshape(out.size)
     for frame in range(len(begins) - 1):
         start = begins[frame]
         if begins[frame + 1] - start < _LEAST:
@@ -187,13 +223,24 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes):  # type: ignore[
         n_bytes = _int32(data, fields - 4)
         if n_bytes <= 0 or fields + n_bytes > begins[frame + 1]:
             return frame, 3
-        first = 3 * n_wanted * frame
-        wrong = _decode(data, fields, n_bytes, integers, n_atoms, n_wanted, whole, np.uint64(first), spill)
+        wrong = _decode(data, fields, n_bytes, integers, n_atoms, n_wanted, latest, rows)
         if wrong == _TOO_WIDE:
-            wrong = decode_any(data, fields, n_bytes, integers, integers[6], inverse, n_atoms, n_wanted, out[frame])
+            wrong = decode_any(
+                data, fields, n_bytes, integers, integers[6], inverse, n_atoms, n_wanted,
+                out[frame] if chosen is None else scratch,
+            )  # fmt: skip
+            if chosen is not None:
+                for k in range(len(chosen)):
+                    out[frame, chosen[k, 1]] = scratch[chosen[k, 0]]
+        elif wrong == 0 and chosen is not None:
+            for k in range(len(chosen)):
+                place = 3 * chosen[k, 0]
+                for axis in range(3):
+                    out[frame, chosen[k, 1], axis] = np.float32(rows[place + axis]) * inverse
         elif wrong == 0:
-            for k in range(np.uint64(first), np.uint64(first + 3 * n_wanted)):
-                positions[k] = np.float32(whole[k]) * inverse
+            first = np.uint64(3 * n_wanted * frame)
+            for k in range(np.uint64(3 * n_wanted)):
+                positions[first + k] = np.float32(rows[k]) * inverse
         if wrong:
             return frame, wrong
     return 0, 0

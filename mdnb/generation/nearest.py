@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from threadpoolctl import threadpool_limits
 
+from mdnb.features.superposed_kernels import best_overlap, products
+
 __all__ = ["nearest_rmsd"]
 
 #: Atoms whose distances bound the RMSD from below, and the directions in which those distances are compared.
@@ -40,10 +42,10 @@ def nearest_rmsd(
     Theobald, Acta Cryst. A 61, 478 (2005), https://doi.org/10.1107/S0108767305015266
     """
     own, others = (_centred(one) for one in (queries, pool))
-    n_atoms = own.shape[1]
+    n_atoms = own.shape[2]
     anchors = np.unique(np.linspace(0, n_atoms - 1, min(n_atoms, _ANCHORS)).astype(int))
     first, second = np.triu_indices(len(anchors), 1)
-    lengths = [np.linalg.norm(one[:, anchors[first]] - one[:, anchors[second]], axis=-1) for one in (own, others)]
+    lengths = [np.linalg.norm(one[:, :, anchors[first]] - one[:, :, anchors[second]], axis=1) for one in (own, others)]
     with threadpool_limits(1):
         middle = lengths[1].mean(0)
         # Projections shorten distances, so that the bound holds in any number of directions.
@@ -65,8 +67,9 @@ def nearest_rmsd(
 
 
 def _centred(positions: np.ndarray) -> np.ndarray:
+    """Return centred structures, axis by axis: (n, 3, n_atoms)."""
     positions = np.asarray(positions, np.float64)
-    return np.ascontiguousarray(positions - positions.mean(1, keepdims=True))
+    return np.ascontiguousarray((positions - positions.mean(1, keepdims=True)).swapaxes(1, 2))
 
 
 @njit(cache=True, nogil=True)
@@ -91,40 +94,11 @@ def _search(own, others, bound, best, which):  # type: ignore[no-untyped-def]  #
 
 @njit(cache=True, nogil=True)
 def _mean_square(first, second, size, other):  # type: ignore[no-untyped-def]
-    """Return the squared RMSD of two centred structures; their sums of squares are given."""
-    n = len(first)
-    xx = xy = xz = yx = yy = yz = zx = zy = zz = 0.0
-    for k in range(n):
-        x, y, z = first[k, 0], first[k, 1], first[k, 2]
-        a, b, c = second[k, 0], second[k, 1], second[k, 2]
-        xx += x * a
-        xy += x * b
-        xz += x * c
-        yx += y * a
-        yy += y * b
-        yz += y * c
-        zx += z * a
-        zy += z * b
-        zz += z * c
-    # The characteristic polynomial l^4 + c2 l^2 + c1 l + c0 of the quaternion matrix; Newton's method from above.
-    norm = xx * xx + xy * xy + xz * xz + yx * yx + yy * yy + yz * yz + zx * zx + zy * zy + zz * zz
-    c2 = -2.0 * norm
-    c1 = -8.0 * (xx * (yy * zz - yz * zy) - xy * (yx * zz - yz * zx) + xz * (yx * zy - yy * zx))
-    a, b, c = xx * xx + yx * yx + zx * zx, xy * xy + yy * yy + zy * zy, xz * xz + yz * yz + zz * zz
-    d, e, f = xx * xy + yx * yy + zx * zy, xx * xz + yx * yz + zx * zz, xy * xz + yy * yz + zy * zz
-    c0 = norm * norm - 4.0 * (a * b - d * d + a * c - e * e + b * c - f * f)
-    largest, slope = 0.5 * (size + other), 0.0
-    for _ in range(60):
-        square = largest * largest
-        slope = 4.0 * square * largest + 2.0 * c2 * largest + c1
-        if slope <= 0.0:
-            break
-        step = ((square + c2) * square + c1 * largest + c0) / slope
-        largest -= step
-        if abs(step) <= 1e-13 * largest:
-            break
-    if norm > 0.0 and slope <= 1e-3 * largest**3:  # (nearly) a double root, as of atoms on a line
-        matrix = np.array([[xx, xy, xz], [yx, yy, yz], [zx, zy, zz]])
+    """Return the squared RMSD of two centred structures, (3, n_atoms); their sums of squares are given."""
+    sums, _, _ = products(first[0], first[1], first[2], second[0], second[1], second[2])
+    overlap = best_overlap(sums, 0.5 * (size + other))
+    if overlap < 0.0:
+        matrix = np.array(sums).reshape(3, 3)
         singular = np.linalg.svd(matrix)[1]
-        largest = singular[0] + singular[1] + np.sign(np.linalg.det(matrix)) * singular[2]
-    return max((size + other - 2.0 * largest) / n, 0.0)
+        overlap = singular[0] + singular[1] + np.sign(np.linalg.det(matrix)) * singular[2]
+    return max((size + other - 2.0 * overlap) / first.shape[1], 0.0)

@@ -1,0 +1,118 @@
+"""Of each frame only the atoms that somebody looks at are decoded and put in place; the numbers stay the same."""
+
+import struct
+
+import mdtraj
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_featurizer_contract import maker_of
+from test_periodic import BOXES, put_into
+
+import mdnb
+from mdnb.features import featurize
+from mdnb.features.work import Work
+from mdnb.formats.base import open_trajectory
+from mdnb.formats.xtc_decoder import WRONG, Wanted, decode_frames
+from mdnb.trajectories import Chunk
+
+
+@pytest.fixture(scope="module")
+def xtc(chignolin, tmp_path_factory):
+    """Return the path of twenty frames of 166 atoms, and the positions that mdtraj reads of them."""
+    path = tmp_path_factory.mktemp("looked-at") / "a.xtc"
+    frames = chignolin.frames(range(0, 2000, 100))
+    frames.save_xtc(str(path))
+    return path, mdtraj.load(str(path), top=frames.topology)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_atoms_looked_at_are_those_of_mdtraj_bit_for_bit(xtc, data):
+    path, theirs = xtc
+    some = st.lists(st.integers(0, 165), min_size=1, unique=True)
+    atoms = np.array(sorted(data.draw(some))) if data.draw(st.booleans()) else None
+    n_atoms = 166 if atoms is None else len(atoms)
+    looked_at = np.array(data.draw(st.lists(st.integers(0, n_atoms - 1), min_size=1, unique=True)))
+    expected = theirs.xyz if atoms is None else theirs.xyz[:, atoms]
+    file = open_trajectory(path)
+    found = file.read_some(2, 17, 3, atoms, looked_at).positions
+    assert found.shape == (5, n_atoms, 3)
+    assert found[:, looked_at].tobytes() == expected[2:17:3][:, looked_at].tobytes()
+    assert file.read(0, 20, 1, atoms, False, False).positions.tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+def test_atoms_may_be_chosen_in_any_order(xtc):
+    path, theirs = xtc
+    for atoms in ([2, 1, 0], [160, 3, 3, 7], [165]):
+        found = open_trajectory(path).read(0, 20, 1, np.array(atoms), False, False).positions
+        assert np.array_equal(found, theirs.xyz[:, atoms])
+
+
+def test_fields_too_wide_for_the_fast_way_are_decoded_too(xtc, tmp_path):
+    """An atom 20 micrometres away makes fields of more than 40 bits."""
+    _, frames = xtc
+    far = frames[:3]
+    far.xyz[:, 100] += 20_000
+    far.save_xtc(str(tmp_path / "far.xtc"))
+    theirs = mdtraj.load(str(tmp_path / "far.xtc"), top=frames.topology).xyz
+    looked_at = np.array([100, 4, 101, 60])
+    found = open_trajectory(tmp_path / "far.xtc").read_some(0, 3, 1, None, looked_at).positions
+    assert np.array_equal(found[:, looked_at], theirs[:, looked_at])
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), header=st.booleans())
+def test_damaged_frames_say_the_same_whoever_is_looked_at(xtc, seed, header):
+    random = np.random.default_rng(seed)
+    content = bytearray(xtc[0].read_bytes())
+    (n_bytes,) = struct.unpack_from(">i", content, 88)
+    frame = content[: 92 + (n_bytes + 3) // 4 * 4]
+    first, last = (56, 92) if header else (92, len(frame))
+    for place in random.integers(first, last, random.integers(1, 4)):
+        frame[place] ^= 1 << int(random.integers(8))
+    padded, begins = np.frombuffer(bytes(frame) + bytes(16), np.uint8), np.array([0, len(frame)])
+    looked_at = np.append(np.flatnonzero(random.random(166) < 0.2), 165)
+    every, some = np.zeros((2, 1, 166, 3), np.float32)
+    box = np.empty((1, 9), np.float32)
+    wanted = Wanted.of(166, None, looked_at)
+    _, wrong = decode_frames(padded, begins, 166, 166, every, box, None, None)
+    _, wrong_too = decode_frames(padded, begins, 166, wanted.n_decoded, some, box, wanted.chosen, wanted.latest)
+    assert wrong == wrong_too
+    assert wrong in (0, *WRONG)
+    if not wrong:
+        assert every[:, looked_at].tobytes() == some[:, looked_at].tobytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "torsions", "distances", "ca-distances", "ca-contacts", "contacts", "residue-distances", "rmsd",
+    ],
+)  # fmt: skip
+def test_other_positions_may_be_anything(chignolin, name):
+    """What a featurizer does not say that it looks at does not change its numbers."""
+    maker, source = maker_of(name), chignolin[0]
+    maker.prepare(source.topology, source.frames(0).xyz[0])
+    assert len(maker.looks_at) < source.n_atoms
+    chunk = source.read(0, 0, 5)
+    positions = np.full_like(chunk.positions, np.nan)
+    positions[:, maker.looks_at] = chunk.positions[:, maker.looks_at]
+    others = Chunk(**{**vars(chunk), "positions": positions})
+    assert np.asarray(maker.compute(others)).tobytes() == np.asarray(maker.compute(chunk)).tobytes()
+
+
+@pytest.mark.parametrize("chosen", [{}, {"selection": "protein and not element H"}], ids=["all", "heavy"])
+@pytest.mark.parametrize("make_whole", [True, False, "together"])
+def test_molecules_are_whole_although_not_all_of_them_is_read(chignolin, tmp_path, make_whole, chosen):
+    """The atoms along the bonds to those looked at are read too."""
+    cut = put_into(chignolin[0].frames(range(0, 200, 20)), BOXES["octahedron"])
+    cut.save_xtc(str(tmp_path / "cut.xtc"))
+    opened = mdnb.load(tmp_path / "cut.xtc", top=cut.topology, make_whole=make_whole, **chosen)
+    for features in (["rmsd", "torsions"], ["ca-contacts", "radius-of-gyration"], "residue-distances"):
+        found = featurize(opened, features)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Work, "looks_at", None, raising=True)
+            expected = featurize(opened, features)
+        assert found.values.tobytes() == expected.values.tobytes()

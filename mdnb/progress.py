@@ -100,6 +100,6 @@ def _bar_class() -> Any:
             super().close()
             place, self._place = getattr(self, "_place", None), None
             if place is not None and done:
-                place.update({"text/plain": ""}, raw=True)
+                place.update({}, raw=True)  # an empty text would leave an empty line
 
     return Bar

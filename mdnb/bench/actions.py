@@ -42,23 +42,31 @@ class Action:
 _WATCH = """([where, event, until]) => {
   const find = () => { const all = document.querySelectorAll(where); return all[all.length - 1]; };
   const text = () => { const one = find(); return one && (one.tagName === "INPUT" ? one.value : one.textContent); };
-  const before = text();
-  let begin = NaN;
-  document.addEventListener(event, () => { begin = performance.now(); }, { capture: true, once: true });
+  // What shows the result may show it for less than a look, such as while a short piece of work goes on.
+  const seen = [];
+  const changes = new MutationObserver((list) => { if (list.length) seen.push(text()); });
+  if (find()) changes.observe(find(), { childList: true, characterData: true, subtree: true });
+  let begin = NaN, before = text();
+  document.addEventListener(event, () => {
+    begin = performance.now(); before = text(); seen.length = 0;
+  }, { capture: true, once: true });
   const tasks = [], watch = new PerformanceObserver((list) => tasks.push(...list.getEntries()));
   watch.observe({ entryTypes: ["longtask"] });
   window.mdnbTook = new Promise((finished) => {
-    const done = (took) => setTimeout(() => {  // a task is told of when it is over
+    // A task is told of when it is over; and two clicks within 300 ms are to plotly a double click, which draws anew.
+    const done = (took) => setTimeout(() => {
       tasks.push(...watch.takeRecords());
       watch.disconnect();
+      changes.disconnect();
       const end = begin + took;
       const shares = tasks.map((one) => Math.min(one.startTime + one.duration, end) - Math.max(one.startTime, begin));
       finished([took, shares.filter((one) => one > 0).reduce((sum, one) => sum + one, 0)]);
-    }, 100);
+    }, 400);
     const armed = performance.now();
     const channel = new MessageChannel();
     const look = () => {
-      if (begin && (until ? (text() || "").includes(until) : text() !== before)) done(performance.now() - begin);
+      const came = begin && [text(), ...seen.splice(0)].some((one) => until ? (one || "").includes(until) : one !== before);
+      if (came) done(performance.now() - begin);
       else if (performance.now() - armed > 10000) done(NaN);
       else channel.port2.postMessage(0);
     };
@@ -126,6 +134,7 @@ def click_to_result(
 def _place(page: Any, action: Action, number: int) -> tuple[float, float]:
     """Return where the mouse clicks in this round, in pixels of the page."""
     found = page.locator(action.what)
+    found.last.wait_for(state="attached")
     if action.places:
         across, down = action.places[number % len(action.places)]
         found.last.scroll_into_view_if_needed()

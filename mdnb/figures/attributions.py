@@ -82,7 +82,7 @@ def attributions_figure(
     _axes(figure, explanation, labels, sample)
     finish(figure, text_of(_title(explanation, sample)), height=height)
     figure.update_traces(showlegend=False)
-    figure.update_annotations(font_size=13)
+    figure.update_annotations(font_size=13, yshift=7)  # off the topmost tick
     figure.update_layout(hovermode="closest", margin={"t": 75, "b": 45, "l": 60}, shapes=_marks())
     mark_residue(figure, explanation, residue, sample)
     return figure

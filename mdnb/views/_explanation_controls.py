@@ -172,8 +172,11 @@ class ExplanationControls(Frame):
     @shows_errors
     def _on_check(self, button: Any) -> None:
         made = self.view.explanation
-        if self.background.start(made.faithfulness, lambda _: self._tell(), self._checked):
+        if self.background.running:
+            return
+        with self.check.hold_sync():
             self.check.disabled, self.check.description = True, "Checking ..."
+        self.background.start(made.faithfulness, lambda _: self._tell(), self._checked)
 
     def _checked(self) -> None:
         self.check.disabled, self.check.description = False, "Check faithfulness"

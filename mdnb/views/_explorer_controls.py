@@ -13,7 +13,7 @@ from mdnb.figures.style import COLORS
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
 from mdnb.views._marks import Marks
-from mdnb.views._parts import new_figure
+from mdnb.views._parts import drop_outlines, new_figure
 from mdnb.views._stage import Stage
 
 __all__ = ["ExplorerControls"]
@@ -38,7 +38,7 @@ class ExplorerControls(Frame):
 
     def __init__(self, view: Any) -> None:
         super().__init__(view, "Explorer", "mdnb-explorer")
-        self._filling = False
+        self._filling, self._drawing = False, False
         self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
@@ -110,6 +110,8 @@ class ExplorerControls(Frame):
         points = None
         if self._marked is None or self._marked[0] is not made or self._marked[1] is not chosen:
             self._marked = (made, chosen)
+            if not self._drawing:
+                drop_outlines(self.figure)
             points = chosen_points(made, chosen[np.isin(chosen, made.frames)])
         number, shapes = made.sample_of(frame), []
         if number is not None:
@@ -138,7 +140,6 @@ class ExplorerControls(Frame):
             for axis in ("xaxis", "yaxis", "yaxis2", "yaxis3"):
                 self.figure.layout[axis].title.text = new.layout[axis].title.text
                 self.figure.layout[axis].autorange = True
-            self.figure.layout.selections = []
         self._fill()
         self.show_error("")
 
@@ -176,11 +177,15 @@ class ExplorerControls(Frame):
             corners = [[left, low], [right, low], [right, high], [left, high]]
         else:
             corners = [list(pair) for pair in zip(selector.xs, selector.ys, strict=True)]
-        if points.trace_index == POINTS:
-            self.view.choose_inside(corners)
-        else:
-            axis = (self.view.landscape.x, self.view.landscape.y)[TRACES.index(points.trace_index)]
-            self.view.value = self.view.landscape.along(axis, corners)
+        self._drawing = True  # its outline stays for as long as what it holds is chosen
+        try:
+            if points.trace_index == POINTS:
+                self.view.choose_inside(corners)
+            else:
+                axis = (self.view.landscape.x, self.view.landscape.y)[TRACES.index(points.trace_index)]
+                self.view.value = self.view.landscape.along(axis, corners)
+        finally:
+            self._drawing = False
         self.show_error("")
 
     @shows_errors
@@ -192,8 +197,8 @@ class ExplorerControls(Frame):
     @shows_errors
     def _on_clear(self, button: Any) -> None:
         self.view.value = ()
+        drop_outlines(self.figure)
         with self.figure.batch_update():
-            self.figure.layout.selections = []
             for trace in (POINTS, *TRACES):
                 self.figure.data[trace].selectedpoints = None
         self.show_error("")

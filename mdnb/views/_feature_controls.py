@@ -7,9 +7,8 @@ from math import prod
 from typing import Any
 
 import ipywidgets
-import numpy as np
 
-from mdnb.features.survey import Option, Preview, options_of
+from mdnb.features.survey import Option, options_of
 from mdnb.files import size_text
 from mdnb.views._job import Job
 from mdnb.views._live import error_text, message_html, shows_errors
@@ -24,7 +23,6 @@ _COLUMNS = [
     {"key": "memory", "label": "memory", "right": True, "title": "of all frames, in single precision"},
     {"key": "about", "label": "what it is, or why not"},
 ]
-_SHOWN = 8  # columns in the preview
 
 
 class FeatureControls(WorkFrame):
@@ -33,7 +31,6 @@ class FeatureControls(WorkFrame):
     def __init__(self, picker: Any) -> None:
         super().__init__(picker, "Pick features", "mdnb-feature-picker")
         self.picker = picker
-        self._previews: dict[str, str] = {}
         self._preview_job: Job | None = None
         self.table = CheckTable(
             caption="Features", columns=_COLUMNS, check_label="compute", select_label="look at",
@@ -149,7 +146,6 @@ class FeatureControls(WorkFrame):
         if problems:
             return
         self.picker.set(name, **settings)
-        self._previews.pop(name, None)
         self._show_row(name)
         self._draw_preview(name)
         self.show_error(self.picker.problem())
@@ -164,20 +160,19 @@ class FeatureControls(WorkFrame):
         if found.maker is None:
             self.preview.value = message_html(f"{name} does not apply: {found.reason}", "info")
             return
-        if name in self._previews:
-            self.preview.value = self._previews[name]
+        if name in self.picker._previews:
+            self.preview.value = self.picker.preview_html(name)
             return
         self.preview.value = "<div class='mdnb-quiet' role='status'>computing a few frames ...</div>"
 
         def work(job: Job) -> None:
             try:
-                shown: Preview = self.picker.preview(name)
-                html = _preview_html(found.columns, shown, self.picker.trajectories.n_frames)
+                html = self.picker.preview_html(name)
             except Exception as error:  # noqa: BLE001 - a thread has no caller that could see it
                 html = message_html(error_text(error))
             with self._lock:
                 if not job.stopped():
-                    self._previews[name] = self.preview.value = html
+                    self.preview.value = html
 
         self._preview_job = Job(work, "mdnb-preview", lambda: None).start()
 
@@ -256,44 +251,3 @@ def _read(option: Option, value: Any) -> Any:
     if isinstance(value, str) or (option.kind == "int" and value != int(value)):
         raise ValueError(f"{value!r} is not a {'whole number' if option.kind == 'int' else 'number'}")
     return int(value) if option.kind == "int" else float(value)
-
-
-def _preview_html(columns: Any, shown: Preview, n_frames: int) -> str:
-    """Return the first columns with their unit, range and course over the first frames."""
-    values = shown.values
-    rows = ""
-    cell = "padding:2px 12px 2px 0;text-align:left"
-    right = "padding:2px 12px 2px 0;text-align:right;font-variant-numeric:tabular-nums"
-    for number, column in enumerate(columns[:_SHOWN]):
-        own = values[:, number]
-        rows += (
-            f"<tr><td style='{cell}'>{escape(column.name)}</td><td style='{cell}'>{escape(column.unit) or '1'}</td>"
-            f"<td style='{right}'>{own.mean():.3g}</td><td style='{right}'>{own.min():.3g}</td>"
-            f"<td style='{right}'>{own.max():.3g}</td><td>{_course(own)}</td></tr>"
-        )
-    more = f"<div class='mdnb-quiet'>and {len(columns) - _SHOWN:,} more columns</div>" if len(columns) > _SHOWN else ""
-    head = "".join(
-        f"<th style='{style}'>{words}</th>"
-        for words, style in (("column", cell), ("unit", cell), ("mean", right), ("least", right), ("largest", right),
-                             ("over the frames", cell))
-    )  # fmt: skip
-    about = f"first {len(values)} frames; all {n_frames:,} take about {_seconds(shown.seconds)}"
-    return f"<div class='mdnb-quiet'>{about}</div><table><tr>{head}</tr>{rows}</table>{more}"
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 1:
-        return "a second or less"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _course(values: np.ndarray, width: int = 120, height: int = 20) -> str:
-    """Return a line of the values as an SVG."""
-    low, high = float(values.min()), float(values.max())
-    x = np.linspace(2, width - 2, len(values))
-    y = height - 3 - (values - low) / ((high - low) or 1.0) * (height - 6)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    return (
-        f"<svg width='{width}' height='{height}' role='img' aria-label='from {low:.3g} to {high:.3g}'>"
-        f"<polyline points='{points}' fill='none' stroke='#0072B2' stroke-width='1.3'/></svg>"
-    )

@@ -144,12 +144,16 @@ class GenerationControls(Frame):
             self.view.asked = asked
             self.view.value = made
 
-        if self.background.start(lambda: self.view.make(asked), show, self._ready):
+        if self.background.running:
+            return
+        with self.button.hold_sync():  # before the work begins, which would be in the way of saying so
             self.button.disabled, self.button.description = True, "Generating ..."
-            self.show_error("")
+        self.show_error("")
+        self.background.start(lambda: self.view.make(asked), show, self._ready)
 
     def _ready(self) -> None:
-        self.button.disabled, self.button.description = False, "Generate"
+        with self.button.hold_sync():
+            self.button.disabled, self.button.description = False, "Generate"
 
     @shows_errors
     def _on_save(self, button: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, Lock, Thread, current_thread, get_native_id
 from typing import Any
 
 from mdnb.progress import watched
@@ -13,6 +15,15 @@ __all__ = ["TRAINING", "Job"]
 #: Held by what trains in this process: torch has one state of random numbers, so that two trainings at once would
 #: not be what they are alone.
 TRAINING = Lock()
+
+#: How much nicer than the kernel a thread is, where the system knows that of threads.
+_NICER = 5
+
+
+def _step_back() -> None:
+    """Let kernel, server and browser go first on a busy processor: this thread, and those that it starts."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), os.getpriority(os.PRIO_PROCESS, get_native_id()) + _NICER)
 
 
 class Job:
@@ -53,6 +64,7 @@ class Job:
             self._on_end()
 
     def _run(self) -> None:
+        _step_back()
         with watched(lambda done, total: None):  # a bar drawn by a thread would land in some other cell
             self.run_here()
 

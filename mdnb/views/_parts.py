@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -50,13 +51,37 @@ class CheckTable(anywidget.AnyWidget):
 def _figure_class() -> Any:
     import plotly.graph_objects as go
 
-    # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
-    return type("Figure", (go.FigureWidget,), {"_esm": str(go.FigureWidget._esm)})
+    class Figure(go.FigureWidget):  # type: ignore[misc]
+        # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
+        _esm = str(go.FigureWidget._esm)
+
+        def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
+            # A page that comes later (Voila's, which opens when all cells have run; one that is loaded anew) asks
+            # for the state, in which plotly leaves data and layout as they were when the figure was made.
+            if key is None and "_layout_obj" in vars(self):
+                self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
+                self._trait_values["_widget_data"] = deepcopy(self._data)
+            return super().get_state(key, drop_defaults)
+
+    return Figure
+
+
+#: What the bar over a live figure offers. Of plotly's own list one button sends the figure to a server.
+_TOOLS = ("toImage", "zoom2d", "pan2d", "select2d", "lasso2d", "resetScale2d")
 
 
 def new_figure(drawn: Any = None) -> Any:
     """Return a plotly FigureWidget that is gone when it is closed: empty, or of a figure."""
-    return _figure_class()(drawn)
+    figure = _figure_class()(drawn)
+    figure._config = {"displaylogo": False, "modeBarButtons": [list(_TOOLS)]}
+    figure.layout.modebar = {"bgcolor": "rgba(0,0,0,0)", "color": "#8a929c", "activecolor": "#1f77c9"}
+    return figure
+
+
+def drop_outlines(figure: Any) -> None:
+    """Take away what a user drew around points, which plotly keeps from Python: to set none there changes nothing."""
+    if figure._layout.pop("selections", None):
+        figure._send_relayout_msg({"selections": []})
 
 
 def field_of(setting: Setting, group: str, folded: Iterable[str] = ()) -> dict[str, Any]:

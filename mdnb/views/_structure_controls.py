@@ -81,17 +81,25 @@ class StructureControls(Frame):
         self.note.value = bar + caption + words
         self.show_error("")
 
-    def fill_frames(self) -> None:
-        """Let slider and player run through the frames that are chosen, or through all."""
+    def fill_frames(self, frame: int | None = None) -> None:
+        """Let slider and player run through the frames that are chosen, or through all, and put them at a frame.
+
+        Parameters
+        ----------
+        frame : int, optional
+            The one shown when left out.
+        """
+        frame = self.view.value if frame is None else frame
         chosen, last = self.view.chosen, self.view.n_frames - 1
         self._setting = True
         try:
-            for control, most in ((self.number, last), *((c, len(self._run) - 1) for c in (self.slider, self.play))):
-                if control.max != most:
-                    with control.hold_sync():
+            place, end = self._place(frame), len(self._run) - 1
+            for control, most, now in ((self.number, last, frame), (self.slider, end, place), (self.play, end, place)):
+                with control.hold_sync():  # one message each
+                    if control.max != most:
                         control.value = 0  # before the bounds shrink, so that none is refused
                         control.max = most
-            self._set_frame()
+                    control.value = min(now, most)
         finally:
             self._setting = False
         self.frame_row.layout.display = "flex" if last else "none"
@@ -103,11 +111,14 @@ class StructureControls(Frame):
         """The frames that slider and player run through."""
         return range(self.view.n_frames) if self.view.chosen is None else self.view.chosen
 
+    def _place(self, frame: int) -> int:
+        """Return where a frame is in `_run`, or would be."""
+        return frame if self.view.chosen is None else int(np.searchsorted(self.view.chosen, frame))
+
     def _set_frame(self) -> None:
         """Put the controls where the view is."""
-        frame = self.view.value
-        self.number.value = frame
-        place = frame if self.view.chosen is None else int(np.searchsorted(self.view.chosen, frame))
+        self.number.value = self.view.value
+        place = self._place(self.view.value)
         for control in (self.slider, self.play):
             control.value = min(place, control.max)
 

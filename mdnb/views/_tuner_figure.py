@@ -146,7 +146,7 @@ class TunerFigure:
         self.widget.data = []
         names = list(shares)[::-1]
         self.widget.add_trace(
-            go.Bar(x=[shares[name] for name in names], y=[escape(name) for name in names], orientation="h",
+            go.Bar(x=[shares[name] for name in names], y=[escape(name.replace("_", " ")) for name in names], orientation="h",
                    marker={"color": COLOURS[0]})
         )  # fmt: skip
         self._axes("share of the variance of the loss", "", "category")

@@ -200,10 +200,11 @@ class Explorer(View):
             return
         if self._controls is not None:
             self._controls.tell()
-        self.structure.value = self.frame
         if self._playing is not self.value:
             self._playing = self.value
-            self.structure.play(self.value)
+            self.structure.play(self.value, self.frame)
+        else:
+            self.structure.value = self.frame
 
     def _follow(self, change: Any) -> None:
         self.frame = change["new"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from traitlets import Any as AnyTrait
 
-from mdnb.errors import DataError
+from mdnb.errors import DataError, MdnbError
 from mdnb.features.base import FEATURIZERS, Features, Featurizer
 from mdnb.features.engine import featurize
 from mdnb.features.identity import settings_of
@@ -20,11 +20,15 @@ from mdnb.files import size_text
 from mdnb.loading import load
 from mdnb.progress import watched
 from mdnb.trajectories import Trajectories
+from mdnb.views._feature_preview import preview_html
 from mdnb.views._job import Job
+from mdnb.views._live import message_html
 from mdnb.views._source import trajectories_lines
 from mdnb.views._worker import Worker
 
 __all__ = ["FeaturePicker"]
+
+_PREVIEWED = 4  # features, in a report
 
 
 class FeaturePicker(Worker):
@@ -70,6 +74,7 @@ class FeaturePicker(Worker):
         self.chosen: list[str] = []
         self.done: tuple[int, int] = (0, 0)
         self._offers: dict[str, Offer] = {}
+        self._previews: dict[str, str] = {}
         self._made: dict[str, Featurizer] = {}  # given ready-made, with settings that no form holds
         for one in [chosen] if isinstance(chosen, str | Featurizer) else chosen:
             self._take(one)
@@ -112,10 +117,18 @@ class FeaturePicker(Worker):
             raise DataError(f"{name}: {found.reason}")
         return preview(self.trajectories, found.maker)
 
+    def preview_html(self, name: str) -> str:
+        """Return a few frames of a feature as HTML: unit, range and course of its columns. Errors as for `preview`."""
+        if name not in self._previews:
+            shown = self.preview(name)
+            self._previews[name] = preview_html(self.offer(name).columns, shown, self.trajectories.n_frames)
+        return self._previews[name]
+
     def set(self, name: str, **settings: Any) -> Offer:
         """Change settings of a feature; what it gives then is returned. What was computed is no longer the value."""
         self.settings[name] = {**self.settings.get(name, {}), **settings}
         self._offers.pop(name, None)
+        self._previews.pop(name, None)
         self._made.pop(name, None)
         if name in self.chosen:
             self.value = None
@@ -227,8 +240,17 @@ class FeaturePicker(Worker):
             found = self.offer(name)
             size = found.reason or f"{' x '.join(map(str, found.shape))} numbers a frame, {size_text(found.n_bytes)}"
             rows += f"<tr><td>{escape(name)}</td><td>{escape(found.about)}</td><td>{escape(size)}</td></tr>"
+        shown = "".join(f"<h4>{escape(name)}</h4>{self._shown(name)}" for name in self.chosen[:_PREVIEWED])
+        if len(self.chosen) > _PREVIEWED:
+            shown += f"<p>and {len(self.chosen) - _PREVIEWED} more features</p>"
         told = "not computed" if self.value is None else repr(self.value)
-        return f"<table>{rows}</table><pre>{escape(told)}</pre>{self._settings_html()}"
+        return f"<table>{rows}</table>{shown}<pre>{escape(told)}</pre>{self._settings_html()}"
+
+    def _shown(self, name: str) -> str:
+        try:
+            return self.preview_html(name)
+        except MdnbError as error:
+            return message_html(str(error))
 
     def _make_controls(self) -> Any:
         from mdnb.views._feature_controls import FeatureControls

@@ -115,8 +115,10 @@ class StructureView(View):
             if self._controls is not None:
                 self._controls.load()
 
-    def play(self, frames: Sequence[int] | np.ndarray | None = None) -> None:
-        """Let the slider run through some frames only, all when left out; the first is shown unless one is already.
+    def play(self, frames: Sequence[int] | np.ndarray | None = None, frame: int | None = None) -> None:
+        """Let the slider run through some frames only, all when left out.
+
+        Then `frame` is shown, or what is shown already; the first of them where that is none of them.
 
         Raises
         ------
@@ -131,10 +133,12 @@ class StructureView(View):
             )
         with self._lock:
             self.chosen = chosen
+            shown = self.value if frame is None else frame
+            if chosen is not None and not np.isin(shown, chosen):
+                shown = int(chosen[0])
             if self._controls is not None:
-                self._controls.fill_frames()
-            if chosen is not None and not np.isin(self.value, chosen):
-                self.value = int(chosen[0])
+                self._controls.fill_frames(shown)
+            self.value = shown
 
     @property
     def n_frames(self) -> int:

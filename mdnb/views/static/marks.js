@@ -67,6 +67,8 @@ function render({ model, el }) {
     if (gone || !ground || !plot._fullLayout || !plot.on) return false;
     if (heard !== plot._ev) {  // plotly forgets who listens when it draws a figure from the start
       heard = plot._ev;
+      // What the mouse passes over concerns nobody; plotly would tell the kernel of each point.
+      for (const name of ["plotly_hover", "plotly_unhover"]) plot.removeAllListeners(name);
       plot.on("plotly_afterplot", show);
       plot.on("plotly_relayouting", show);
     }

@@ -69,5 +69,5 @@ def test_the_noise_has_the_covariance_of_what_is_lost():
     truth = torch.tensor([[1.0, 0.8, 0.0], [0.8, 1.0, 0.0], [0.0, 0.0, 0.25]])
     rows = torch.randn(5000, 1, 3) @ torch.linalg.cholesky(truth).T
     model.finish([Batch(rows, None)], [])
-    drawn = model.noise(20_000, torch.Generator().manual_seed(1))
+    drawn = model.residual.draw(20_000, torch.Generator().manual_seed(1))
     assert torch.cov(drawn.T) == pytest.approx(truth, abs=0.05)

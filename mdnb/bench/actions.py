@@ -65,7 +65,8 @@ _WATCH = """([where, event, until]) => {
     const armed = performance.now();
     const channel = new MessageChannel();
     const look = () => {
-      const came = begin && [text(), ...seen.splice(0)].some((one) => until ? (one || "").includes(until) : one !== before);
+      const found = (one) => until ? (one || "").includes(until) : one !== before;
+      const came = begin && [text(), ...seen.splice(0)].some(found);
       if (came) done(performance.now() - begin);
       else if (performance.now() - armed > 10000) done(NaN);
       else channel.port2.postMessage(0);

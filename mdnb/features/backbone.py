@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.features.atoms import backbone_atoms
 from mdnb.features.base import Column, atom_labels, residue_labels
+from mdnb.features.chains import chain_torsions, placed_rows, read_chains, spans, starts
 from mdnb.features.distances import within_bonds
 from mdnb.features.invertible import Invertible, compare_columns
 from mdnb.trajectories import Chunk
@@ -61,32 +61,32 @@ class Backbone(Invertible):
     def of_columns(cls, columns: Sequence[Column], topology: mdtraj.Topology, reference: np.ndarray) -> Backbone:
         """Return the prepared featurizer that made the columns; the number of landmarks is told from theirs."""
         n_distances = sum(column.unit == "nm" for column in columns)
-        spans = _spans(_chains(topology))
-        known = (cls().landmarks, *range(4, spans[-1][1] + 1))
-        maker = cls(next((one for one in known if len(_far(spans, one)[1]) == n_distances), known[0]))
+        found = spans(read_chains(topology))
+        known = (cls().landmarks, *range(4, found[-1][1] + 1))
+        maker = cls(next((one for one in known if len(_far(found, one)[1]) == n_distances), known[0]))
         maker.prepare(topology, reference)
         compare_columns(cls.name, columns, maker.columns)
         return maker
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return sine and cosine of each torsion, residue by residue, then the distances."""
-        self._chains = _chains(topology)
+        self._chains = read_chains(topology)
         residues = [row for chain in self._chains for row in chain]
         self._atoms = np.array(sorted(index for row in residues for index in row.values()), int)
         place = {int(index): number for number, index in enumerate(self._atoms)}
         self._ca = np.array([place[row["CA"]] for row in residues], int)
-        self._spans = _spans(self._chains)
+        self._spans = spans(self._chains)
         label, of_residue = atom_labels(topology), residue_labels(topology)
         columns: list[Column] = []
         which: dict[tuple[int, ...], int] = {}
-        for kind, atoms in _torsions(self._chains):
+        for kind, atoms in chain_torsions(self._chains):
             owner = topology.atom(atoms[2 if kind == "phi" else 1]).residue.index
             group = f"{kind} {of_residue[owner]}"
             which[atoms] = len(which)
             columns += [Column(f"{part} {group}", "", atoms, group) for part in ("sin", "cos")]
         self._quads = np.array(list(which), int).reshape(-1, 4)
-        self._rows = _rows(self._chains, which, place, np.asarray(reference, np.float64))
-        self._starts = _starts(self._chains, place, np.asarray(reference, np.float64))
+        self._rows = placed_rows(self._chains, which, place, np.asarray(reference, np.float64))
+        self._starts = starts(self._chains, place, np.asarray(reference, np.float64))
         self._marks, self._far = _far(self._spans, self.landmarks)
         self._far_atoms = np.array([(residues[i]["CA"], residues[j]["CA"]) for i, j in self._far], int).reshape(-1, 2)
         for i, j in self._far_atoms.tolist():
@@ -109,26 +109,12 @@ class Backbone(Invertible):
         pair_distances(chunk.positions, self._far_atoms, values[:, 2 * len(self._quads) :])
         return values
 
-    def rebuild(self, values: np.ndarray) -> np.ndarray:
-        """Return the positions of N, CA, C, O and CB in nm, (n_frames, n_rebuilt, 3).
-
-        Parameters
-        ----------
-        values : (n_frames, n_columns) array
-            As `compute` returns them; a sine and cosine need not lie on the unit circle, distances need not agree
-            with each other.
-
-        Raises
-        ------
-        DataError
-            When the number of columns differs.
-        """
-        if values.ndim != 2 or values.shape[1] != len(self.columns):
-            raise DataError(f"got values of shape {values.shape}, expected (n_frames, {len(self.columns)})")
-        parts = [self._rebuilt(values[k : k + _BATCH].astype(np.float64)) for k in range(0, len(values), _BATCH)]
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Return the positions of N, CA, C, O and CB in nm; distances need not agree with each other."""
+        parts = [self._placed(values[k : k + _BATCH]) for k in range(0, len(values), _BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self._atoms), 3))
 
-    def _rebuilt(self, values: np.ndarray) -> np.ndarray:
+    def _placed(self, values: np.ndarray) -> np.ndarray:
         from mdnb.features.chain_kernels import place_atoms, settle
 
         n_torsions = 2 * len(self._quads)
@@ -194,12 +180,6 @@ class Backbone(Invertible):
         return np.searchsorted(self._atoms, lowest)
 
 
-def _spans(chains: list[list[dict[str, int]]]) -> list[tuple[int, int]]:
-    """Return the first residue of each chain and the one behind its last, counted over all."""
-    ends = np.cumsum([len(chain) for chain in chains]).tolist()
-    return [(stop - len(chain), stop) for stop, chain in zip(ends, chains, strict=True)]
-
-
 def _far(spans: list[tuple[int, int]], landmarks: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the residues that are landmarks, and the pairs of residues, not bonded, of which one is, (n_pairs, 2)."""
     n = spans[-1][1]
@@ -220,114 +200,3 @@ def _volumes(points: np.ndarray) -> np.ndarray:
     """Return the signed volume of each four successive points, (n_frames, n - 3)."""
     a, b, c = (points[:, k : points.shape[1] - 3 + k] - points[:, k + 1 : points.shape[1] - 2 + k] for k in range(3))
     return np.asarray(np.einsum("fni,fni->fn", np.cross(a, b), c))
-
-
-def _chains(topology: mdtraj.Topology) -> list[list[dict[str, int]]]:
-    """Return the atoms by name of each residue of each chain of bonded residues."""
-    bonds = {frozenset((a.index, b.index)) for a, b in topology.bonds}
-    chains: list[list[dict[str, int]]] = []
-    for residue in topology.residues:
-        row = backbone_atoms(residue)
-        if not {"N", "CA", "C"} <= set(row):
-            continue
-        row |= {atom.name: atom.index for atom in residue.atoms if atom.name == "CB"}
-        if chains and frozenset((chains[-1][-1]["C"], row["N"])) in bonds:
-            chains[-1].append(row)
-        else:
-            chains.append([row])
-    short = [chain for chain in chains if len(chain) < 3]
-    if short or not chains:
-        found = f"a chain of {len(short[0])}" if short else "none"
-        raise DataError(
-            f"'backbone' needs chains of at least three bonded residues with N, CA and C; {topology} has {found}: "
-            "choose chains with selection=, or use 'internal-coordinates' for small molecules"
-        )
-    return chains
-
-
-def _torsions(chains: list[list[dict[str, int]]]) -> list[tuple[str, tuple[int, int, int, int]]]:
-    """Return phi, psi and omega of each residue; at the end of a chain, the torsion of its oxygen."""
-    found = []
-    for chain in chains:
-        for number, row in enumerate(chain):
-            n, ca, c = row["N"], row["CA"], row["C"]
-            if number:
-                found.append(("phi", (chain[number - 1]["C"], n, ca, c)))
-            if number + 1 < len(chain):
-                after = chain[number + 1]
-                found += [("psi", (n, ca, c, after["N"])), ("omega", (ca, c, after["N"], after["CA"]))]
-            elif "O" in row:
-                found.append(("oxygen", (n, ca, c, row["O"])))
-    return found
-
-
-def _rows(
-    chains: list[list[dict[str, int]]], which: dict[tuple[int, ...], int], place: dict[int, int], frame: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return how each atom is placed: its references, its torsion and what is added to it, its bond and angle.
-
-    Bonds and angles are the means over residues in one frame.
-    """
-    rows, kinds, turns, offsets = [], [], [], []
-
-    def add(kind: str, atoms: tuple[int, int, int, int], turn: int, offset: float = 0.0) -> None:
-        rows.append(atoms)
-        kinds.append(kind)
-        turns.append(turn)
-        offsets.append(offset)
-
-    for chain in chains:
-        for number, row in enumerate(chain):
-            n, ca, c = row["N"], row["CA"], row["C"]
-            if number:
-                before = chain[number - 1]["C"]
-                add("C", (before, n, ca, c), which[before, n, ca, c])
-            if number + 1 < len(chain):
-                after = chain[number + 1]
-                add("N", (n, ca, c, after["N"]), which[n, ca, c, after["N"]])
-                add("CA", (ca, c, after["N"], after["CA"]), which[ca, c, after["N"], after["CA"]])
-                if "O" in row:
-                    add("O", (n, ca, c, row["O"]), which[n, ca, c, after["N"]], np.pi)
-            elif "O" in row:
-                add("O", (n, ca, c, row["O"]), which[n, ca, c, row["O"]])
-            if "CB" in row:
-                add("CB", (c, n, ca, row["CB"]), -1)
-    atoms, names = np.array(rows, int), np.array(kinds)
-    a, b, c, d = (frame[atoms[:, k]] for k in range(4))
-    bonds, angles = np.linalg.norm(d - c, axis=1), _angles(b, c, d)
-    shift = np.array(offsets)
-    beta = names == "CB"
-    hand = np.sign(np.einsum("ni,ni->n", np.cross(b - a, c - b), d - c))
-    shift[beta] = hand[beta] * np.mean(np.abs(_turns(a, b, c, d)[beta])) if beta.any() else 0.0
-    for name in set(kinds):
-        bonds[names == name] = bonds[names == name].mean()
-        angles[names == name] = angles[names == name].mean()
-    return np.vectorize(place.get)(atoms), np.array(turns, int), shift, bonds, angles
-
-
-def _starts(
-    chains: list[list[dict[str, int]]], place: dict[int, int], frame: np.ndarray
-) -> list[tuple[list[int], np.ndarray]]:
-    """Return the first three atoms of each chain, and where they are put."""
-    n, ca, c = (frame[[row[name] for chain in chains for row in chain]] for name in ("N", "CA", "C"))
-    first, second = np.linalg.norm(ca - n, axis=1).mean(), np.linalg.norm(c - ca, axis=1).mean()
-    angle = _angles(n, ca, c).mean()
-    places = np.array(
-        [[0, 0, 0], [first, 0, 0], [first - second * np.cos(angle), second * np.sin(angle), 0]], np.float64
-    )
-    return [([place[chain[0][name]] for name in ("N", "CA", "C")], places) for chain in chains]
-
-
-def _angles(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return the angle at each b, (n,)."""
-    u, v = a - b, c - b
-    cosine = np.einsum("ni,ni->n", u, v) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
-    return np.asarray(np.arccos(np.clip(cosine, -1, 1)))
-
-
-def _turns(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Return the torsion of each four points, (n,)."""
-    along = c - b
-    first, second = np.cross(b - a, along), np.cross(along, d - c)
-    sine = np.linalg.norm(along, axis=1) * np.einsum("ni,ni->n", b - a, second)
-    return np.asarray(np.arctan2(sine, np.einsum("ni,ni->n", first, second)))

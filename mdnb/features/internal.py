@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdnb.errors import DataError
-from mdnb.features.atoms import is_heavy
 from mdnb.features.base import Column, atom_labels
 from mdnb.features.invertible import Invertible
+from mdnb.features.placements import Placement, angle_at, placements, torsion_about, turns, unit, wrapped
 from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
 
-
-@dataclass(frozen=True)
-class Placement:
-    """How one atom is placed from three that are placed already.
-
-    Attributes
-    ----------
-    atom, bond, angle, torsion : int
-        The atom and its three references; -1 where there is none (the first three atoms).
-    sibling : int
-        The atom with the same three references whose torsion this one is measured from, or -1.
-    offset : float
-        Ideal difference to the sibling's torsion in radian (a multiple of 60 degrees).
-    methyl : tuple of int
-        For the first hydrogen of a methyl (or ammonium) group: its three hydrogens; else empty.
-    """
-
-    atom: int
-    bond: int = -1
-    angle: int = -1
-    torsion: int = -1
-    sibling: int = -1
-    offset: float = 0.0
-    methyl: tuple[int, ...] = ()
+#: Molecules of fewer are one part.
+_RESIDUES = 5
 
 
 class InternalCoordinates(Invertible):
@@ -65,7 +41,7 @@ class InternalCoordinates(Invertible):
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return the columns: all bonds, then all angles, then the torsions."""
         self._topology = topology
-        self.placements = _placements(topology, reference)
+        self.placements = placements(topology, reference)
         label = atom_labels(topology)
         self._by_atom = {place.atom: place for place in self.placements}
         bonds: list[Column] = []
@@ -93,8 +69,8 @@ class InternalCoordinates(Invertible):
         """Return (n_frames, n_columns)."""
         positions = self.canonical(chunk.positions).astype(np.float64)
         columns = [np.linalg.norm(positions[:, p.atom] - positions[:, p.bond], axis=-1) for p in self.placements[1:]]
-        columns += [_angle(positions, place) for place in self.placements[2:]]
-        torsion_of = {place.atom: _torsion(positions, place) for place in self.placements[3:]}
+        columns += [angle_at(positions, place) for place in self.placements[2:]]
+        torsion_of = {place.atom: torsion_about(positions, place) for place in self.placements[3:]}
         for place in self.placements[3:]:
             if place.sibling >= 0:
                 columns.append(_deviation(torsion_of, place))
@@ -122,7 +98,7 @@ class InternalCoordinates(Invertible):
             if not place.methyl:
                 continue
             hydrogens = list(place.methyl)
-            torsion_of = {atom: _torsion(positions, self._by_atom[atom]) for atom in hydrogens}
+            torsion_of = {atom: torsion_about(positions, self._by_atom[atom]) for atom in hydrogens}
             turns = np.round(self._phase(torsion_of, place) / (2 * np.pi / 3)).astype(int) % 3
             # The torsions of the three rise or fall by 120 degrees in the order of their labels.
             step = np.sign(self._by_atom[hydrogens[1]].offset)
@@ -138,24 +114,26 @@ class InternalCoordinates(Invertible):
         """All atoms, (n_atoms,)."""
         return np.arange(len(self.placements))
 
-    def rebuild(self, values: np.ndarray) -> np.ndarray:
-        """Return the positions, (n_frames, n_atoms, 3) in nm, of rows of columns.
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """For each number the residue that it shapes, -1 where it turns residues against each other.
 
-        The first atom is at the origin, the second on the x axis, the third in the xy plane.
-
-        Parameters
-        ----------
-        values : (n_frames, n_columns) array
-            As `compute` returns them; a sine and cosine need not lie on the unit circle.
-
-        Raises
-        ------
-        DataError
-            When the number of columns differs.
+        Torsions about the bonds of small rings shape the ring, whatever else they turn. Empty where there are fewer
+        than five residues, of which a few latents hold everything that turns.
         """
-        if values.ndim != 2 or values.shape[1] != len(self.columns):
-            raise DataError(f"got values of shape {values.shape}, expected (n_frames, {len(self.columns)})")
-        values = values.astype(np.float64)
+        residues = [atom.residue.index for atom in self._topology.atoms]
+        turning = turns(self.placements, self._topology)
+        if len(set(residues)) < _RESIDUES or not turning:
+            return ()
+        owner = {place.atom: residues[place.bond] for place in self.placements[1:]}
+        found = [owner[place.atom] for first in (1, 2) for place in self.placements[first:]]
+        for place in self.placements[3:]:
+            part = -1 if place.atom in turning else owner[place.atom]
+            found += [part] * (1 if place.sibling >= 0 else 2)
+        return tuple(found)
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Return the positions in nm; the first atom is at the origin, the second on the x axis, the third in xy."""
         n_atoms = len(self.placements)
         bonds, angles = values[:, : n_atoms - 1], values[:, n_atoms - 1 : 2 * n_atoms - 3]
         rest = values[:, 2 * n_atoms - 3 :]
@@ -191,8 +169,8 @@ def _place(
     a: np.ndarray, b: np.ndarray, c: np.ndarray, bond: np.ndarray, angle: np.ndarray, torsion: np.ndarray
 ) -> np.ndarray:
     """Return the atoms at the given bond to c, angle at c with b, torsion about b-c from a."""
-    along = _unit(c - b)
-    normal = _unit(np.cross(b - a, along))
+    along = unit(c - b)
+    normal = unit(np.cross(b - a, along))
     across = np.cross(normal, along)
     return c + bond[:, None] * (
         -np.cos(angle)[:, None] * along
@@ -201,125 +179,5 @@ def _place(
     )
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def _angle(positions: np.ndarray, place: Placement) -> np.ndarray:
-    first = _unit(positions[:, place.atom] - positions[:, place.bond])
-    second = _unit(positions[:, place.angle] - positions[:, place.bond])
-    return np.arccos(np.clip(np.einsum("fi,fi->f", first, second), -1, 1))
-
-
-def _torsion(positions: np.ndarray, place: Placement) -> np.ndarray:
-    a, b, c, d = (positions[:, index] for index in (place.torsion, place.angle, place.bond, place.atom))
-    along = _unit(c - b)
-    first = np.cross(along, np.cross(b - a, along))
-    second = np.cross(along, np.cross(d - c, along))
-    sine = np.einsum("fi,fi->f", np.cross(-first, second), along)
-    return np.arctan2(sine, np.einsum("fi,fi->f", -first, second))
-
-
-def _wrap(angle: np.ndarray) -> np.ndarray:
-    return (angle + np.pi) % (2 * np.pi) - np.pi
-
-
 def _deviation(torsion_of: dict[int, np.ndarray], place: Placement) -> np.ndarray:
-    return _wrap(torsion_of[place.atom] - torsion_of[place.sibling] - place.offset)
-
-
-def _placements(topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Placement, ...]:
-    """Return the order in which atoms are placed: from the centre of the bond graph outwards."""
-    bonded: list[list[int]] = [[] for _ in range(topology.n_atoms)]
-    for a, b in topology.bonds:
-        bonded[a.index].append(b.index)
-        bonded[b.index].append(a.index)
-    heavy = [is_heavy(atom) for atom in topology.atoms]
-    # Heavy atoms come first, so that hydrogens hang on them.
-    neighbours = [sorted(set(row), key=lambda index: (not heavy[index], index)) for row in bonded]
-    order, parent = _outwards(_centre(neighbours, heavy), neighbours)
-    if len(order) < max(topology.n_atoms, 4):
-        raise DataError(
-            f"'internal-coordinates' needs one molecule of at least four bonded atoms; {len(order)} of "
-            f"{topology.n_atoms} atoms are connected: choose one molecule with selection="
-        )
-    placed: list[int] = []
-    result: list[Placement] = []
-    first_of: dict[tuple[int, int, int], int] = {}
-    for atom in order:
-        known = [-1, -1, -1]
-        for position in range(min(3, len(placed))):
-            used = {atom, *known}
-            if position == 0:
-                known[0] = parent[atom]
-                continue
-            candidates = [i for i in neighbours[known[position - 1]] if i in placed and i not in used]
-            candidates += [i for base in known[:position] for i in neighbours[base] if i in placed and i not in used]
-            known[position] = candidates[0]
-        bond, angle, torsion = known
-        place = Placement(atom, bond, angle, torsion)
-        if torsion >= 0:
-            key = (bond, angle, torsion)
-            if key in first_of:
-                frame = reference[None].astype(np.float64)
-                sibling = first_of[key]
-                difference = _torsion(frame, place) - _torsion(frame, Placement(sibling, bond, angle, torsion))
-                centre = topology.atom(bond).element
-                flat = centre is not None and centre.symbol in "CN" and _is_flat(bond, centre.symbol, neighbours)
-                offset = np.pi if flat else float(np.round(_wrap(difference)[0] / (np.pi / 3)) * (np.pi / 3))
-                place = Placement(atom, bond, angle, torsion, sibling, offset)
-            else:
-                first_of[key] = atom
-        result.append(place)
-        placed.append(atom)
-    return tuple(_mark_methyls(result, heavy, neighbours))
-
-
-def _is_flat(atom: int, element: str, neighbours: list[list[int]]) -> bool:
-    """Return whether the three neighbours of a carbon or nitrogen lie in a plane with it; one frame may mislead."""
-    row = neighbours[atom]
-    return len(row) == 3 and (element == "C" or any(len(neighbours[other]) == 3 for other in row))
-
-
-def _centre(neighbours: list[list[int]], heavy: list[bool]) -> int:
-    """Return the heavy atom from which the farthest atom is nearest: errors add up along short arms."""
-
-    def farthest(start: int) -> int:
-        distance = {start: 0}
-        queue = [start]
-        for atom in queue:
-            for other in neighbours[atom]:
-                if other not in distance:
-                    distance[other] = distance[atom] + 1
-                    queue.append(other)
-        return max(distance.values())
-
-    inner = [i for i, row in enumerate(neighbours) if heavy[i] and sum(heavy[j] for j in row) >= 2]
-    if not inner:
-        inner = [i for i, row in enumerate(neighbours) if len(row) >= 2]
-    if not inner:
-        raise DataError("'internal-coordinates' needs the bonds of the molecule; its topology has none")
-    return min(inner, key=lambda index: (farthest(index), index))
-
-
-def _outwards(root: int, neighbours: list[list[int]]) -> tuple[list[int], dict[int, int]]:
-    """Return the atoms breadth first from the root, and the parent of each."""
-    order, parent = [root], {root: -1}
-    for atom in order:
-        for other in neighbours[atom]:
-            if other not in parent:
-                parent[other] = atom
-                order.append(other)
-    return order, parent
-
-
-def _mark_methyls(places: list[Placement], heavy: list[bool], neighbours: list[list[int]]) -> list[Placement]:
-    """Mark the first hydrogen of each group of three on one atom with four neighbours."""
-    marked = []
-    for place in places:
-        hydrogens = [place.atom, *(other.atom for other in places if other.sibling == place.atom)]
-        three = len(hydrogens) == 3 and len(neighbours[place.bond]) == 4 if place.bond >= 0 else False
-        if three and place.torsion >= 0 and not any(heavy[i] for i in hydrogens):
-            place = Placement(place.atom, place.bond, place.angle, place.torsion, methyl=tuple(hydrogens))
-        marked.append(place)
-    return marked
+    return wrapped(torsion_of[place.atom] - torsion_of[place.sibling] - place.offset)

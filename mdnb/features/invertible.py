@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -35,9 +36,35 @@ class Invertible(Featurizer):
     def atoms(self) -> np.ndarray:
         """The atoms that are rebuilt, (n_rebuilt,), in ascending order."""
 
-    @abstractmethod
     def rebuild(self, values: np.ndarray) -> np.ndarray:
-        """Return the positions in nm of these atoms, (n_frames, n_rebuilt, 3), of numbers as `compute` gives them."""
+        """Return the positions in nm of these atoms, (n_frames, n_rebuilt, 3).
+
+        Parameters
+        ----------
+        values : (n_frames, *shape) array
+            As `compute` gives them, or (n_frames, n_columns); a sine and cosine need not lie on the unit circle.
+
+        Raises
+        ------
+        DataError
+            When their number differs.
+        """
+        if values.ndim < 2 or math.prod(values.shape[1:]) != len(self.columns):
+            expected = ", ".join(map(str, ("n_frames", *self.shape)))
+            raise DataError(f"got values of shape {values.shape}, expected ({expected})")
+        return self.place(np.array(values, np.float64).reshape(len(values), -1))
+
+    @abstractmethod
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Return what `rebuild` does, of float64 values (n_frames, n_columns)."""
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """For each number the part of the molecule that it shapes, -1 where it moves parts against each other.
+
+        Empty where that is not known, or where the molecule is too small to have parts.
+        """
+        return ()
 
     def influence(self, values: np.ndarray) -> np.ndarray:
         """Return how far the atoms move when each number changes a little, (n_columns,), in nm per its unit.

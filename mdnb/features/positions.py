@@ -103,17 +103,9 @@ class Positions(_Superposed, Invertible):
         compare_columns(cls.name, columns, maker.columns)
         return maker
 
-    def rebuild(self, values: np.ndarray) -> np.ndarray:
-        """Return the positions of the selected atoms, (n_frames, n_selected, 3) in nm: the values themselves.
-
-        Raises
-        ------
-        DataError
-            When the number of atoms differs.
-        """
-        if values.ndim < 2 or values[0].size != len(self.columns):
-            raise DataError(f"got values of shape {values.shape}, expected (n_frames, {len(self._atoms)}, 3)")
-        return np.array(values, np.float64).reshape(len(values), -1, 3)
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Return the positions of the selected atoms in nm: the values themselves."""
+        return values.reshape(len(values), -1, 3)
 
 
 class Velocities(_Superposed):

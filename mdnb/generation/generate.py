@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import mdtraj
@@ -11,20 +12,22 @@ from torch import Tensor
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.features.invertible import Invertible, restore
+from mdnb.features.invertible import restore
 from mdnb.formats.topology_json import topology_from_json
 from mdnb.generation.asked import read_condition
-from mdnb.generation.checks import Limits, check_structures
+from mdnb.generation.checks import check_structures
 from mdnb.generation.clean_up import clean_up as cleaned
 from mdnb.generation.clean_up import displacement
 from mdnb.generation.generated import Generated
+from mdnb.generation.maker import Maker
 from mdnb.generation.origin import Origin
+from mdnb.generation.proposals import Proposals
 from mdnb.models.gan import GANModel
 from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
-__all__ = ["generate", "rebuilt_atoms", "require_structures", "structures_of"]
+__all__ = ["generate", "require_structures", "structures_of"]
 
 
 def generate(
@@ -35,6 +38,7 @@ def generate(
     seed: int = 0,
     reference: Trajectories | Features | None = None,
     clean_up: bool | None = None,
+    attempts: int = 1,
 ) -> Generated:
     """Draw new structures from a trained VAE or GAN and check each of them.
 
@@ -56,6 +60,11 @@ def generate(
         Whether structures that fail are moved, by small steps, to where the checks allow them to be, without a
         force field; what the checks said before is kept as ``checks_before``. By default not for
         ``internal-coordinates``, and for the others.
+    attempts : int
+        Draw a structure that the checks refuse again, up to so often in all (rejection sampling), before anything is
+        cleaned up. Their latents stay, so that populations are what they are; only what the latents leave open, such
+        as side chains, is drawn anew. ``draws`` of the result says how often each was drawn. Twenty do well for a
+        small protein, where side chains that know nothing of each other clash.
 
     Returns
     -------
@@ -64,7 +73,7 @@ def generate(
     Raises
     ------
     SpecError
-        For a family that generates nothing, n below 1, or a condition that the run does not know.
+        For a family that generates nothing, n or attempts below 1, or a condition that the run does not know.
     DataError
         When structures cannot be rebuilt from the features of the run.
     """
@@ -75,10 +84,22 @@ def generate(
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
+    if isinstance(attempts, bool) or not isinstance(attempts, int | np.integer) or attempts < 1:
+        raise SpecError(f"attempts = {attempts!r}: expected how often to draw at most, a whole number of at least 1")
     require_structures(run, reference)
     generator = torch.Generator().manual_seed(seed)
     wanted, notes = read_condition(run, condition, int(n))
-    return structures_of(run, model.sample(int(n), generator, wanted), wanted, seed, reference, notes, clean_up)
+    maker = Maker(run, reference)
+    made = Proposals(model, int(n), wanted, generator, maker)
+    if attempts > 1:
+        first = 1 - len(made.refused) / n
+        made.again(int(attempts))
+        notes += (
+            f"{first:.1%} passed the checks as first drawn, {1 - len(made.refused) / n:.1%} after at most {attempts} "
+            f"draws each ({made.draws.sum():,} in all)",
+        )
+    result = _finished(run, maker, made.structures, made.checks, wanted, seed, notes, clean_up)
+    return replace(result, draws=made.draws)
 
 
 def require_structures(run: Run, reference: Trajectories | Features | None) -> None:
@@ -91,23 +112,8 @@ def require_structures(run: Run, reference: Trajectories | Features | None) -> N
     """
     if reference is not None and not isinstance(reference, Trajectories | Features):
         raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
-    _featurizer(run)
+    restore(run.featurizers, run.columns, topology_from_json(run.topology), run.reference)
     run.require_finished()
-
-
-def rebuilt_atoms(run: Run) -> np.ndarray:
-    """Return which atoms of the molecule the structures of a run have, (n_rebuilt,).
-
-    Raises
-    ------
-    DataError
-        When structures cannot be rebuilt from the features of the run.
-    """
-    return _featurizer(run).atoms
-
-
-def _featurizer(run: Run) -> Invertible:
-    return restore(run.featurizers, run.columns, topology_from_json(run.topology), run.reference)
 
 
 def structures_of(
@@ -137,31 +143,28 @@ def structures_of(
     DataError
         When the reference is of another molecule.
     """
-    whole = topology_from_json(run.topology)
-    featurizer = _featurizer(run)
-    atoms = featurizer.atoms
-    topology = whole if len(atoms) == whole.n_atoms else whole.subset(atoms)
-    values = run.scaler.inverse(scaled.numpy())
-    structures = mdtraj.Trajectory(featurizer.rebuild(values).astype(np.float32), topology)
-    structures.superpose(mdtraj.Trajectory(run.reference[None, atoms], topology))
-    if reference is None:
-        real = mdtraj.Trajectory(featurizer.rebuild(run.examples).astype(np.float32), topology)
-    else:
-        source = reference.source if isinstance(reference, Features) else reference
-        if [atom.name for atom in source.topology.atoms] != [atom.name for atom in whole.atoms]:
-            raise DataError(
-                f"the reference has {source.n_atoms} atoms, the {run.family} was trained on a molecule of "
-                f"{whole.n_atoms}; give the training trajectories"
-            )
-        stride = max(1, source.n_frames // 5000)
-        frames = source.frames(slice(None, None, stride))
-        real = frames if len(atoms) == whole.n_atoms else frames.atom_slice(atoms)
-    limits = Limits.measure(real)
-    checks, before = check_structures(structures, limits), None
-    if clean_up or (clean_up is None and not featurizer.exact):
-        moved = cleaned(structures, limits)
+    maker = Maker(run, reference)
+    structures = maker.make(scaled)
+    checks = check_structures(structures, maker.limits)
+    return _finished(run, maker, structures, checks, wanted, seed, notes, clean_up)
+
+
+def _finished(
+    run: Run,
+    maker: Maker,
+    structures: mdtraj.Trajectory,
+    checks: dict[str, np.ndarray],
+    wanted: Tensor | None,
+    seed: int,
+    notes: tuple[str, ...],
+    clean_up: bool | None,
+) -> Generated:
+    """Return structures with their checks, cleaned up where that is asked."""
+    before = None
+    if clean_up or (clean_up is None and not maker.featurizer.exact):
+        moved = cleaned(structures, maker.limits)
         far = displacement(structures, moved)
-        structures, before, checks = moved, checks, check_structures(moved, limits)
+        structures, before, checks = moved, checks, check_structures(moved, maker.limits)
         if far.any():
             notes += (
                 f"clean-up moved {(far > 0).mean():.1%} of the structures, by {np.median(far[far > 0]):.2g} nm RMSD in "

@@ -40,6 +40,8 @@ class Generated:
         The place of each in the draw, which its seed repeats.
     checks_before : dict of (n_structures,) bool arrays, or None
         The checks of the structures as drawn, where they were cleaned up afterwards.
+    draws : (n_structures,) int array or None
+        How often each was drawn, where structures that the checks refused were drawn again.
     energies : Energies or None
         As `with_energies` adds them.
     """
@@ -54,6 +56,7 @@ class Generated:
     index: np.ndarray | None = None
     checks_before: dict[str, np.ndarray] | None = None
     energies: Energies | None = None
+    draws: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.index is None:
@@ -93,6 +96,7 @@ class Generated:
             index=self.index[rows],
             checks_before=None if before is None else {name: passed[rows] for name, passed in before.items()},
             energies=None if self.energies is None else self.energies.only(rows),
+            draws=None if self.draws is None else self.draws[rows],
         )
 
     def with_energies(self, **options: Any) -> Generated:
@@ -103,8 +107,8 @@ class Generated:
         """Return what is known of each structure as a `pandas.DataFrame`, one row each.
 
         Columns: ``index`` in the draw, ``family``, ``run``, ``weights_sha256``, ``mdnb``, ``seed``, ``requested``
-        (the name where it is a class), one for each check, ``valid``, ``before: `` each check before the clean-up,
-        ``energy`` and ``minimized_energy`` (kJ/mol), ``moved`` (nm) and ``clashes`` left by the minimization.
+        (the name where it is a class), ``draws``, one for each check, ``valid``, ``before: `` each check before the
+        clean-up, ``energy`` and ``minimized_energy`` (kJ/mol), ``moved`` (nm) and ``clashes`` left by the minimization.
         """
         import pandas
 
@@ -116,6 +120,8 @@ class Generated:
         if wanted is not None:
             named = origin is not None and bool(origin.classes)
             columns["requested"] = [origin.classes[int(k)] for k in wanted] if origin and named else wanted
+        if self.draws is not None:
+            columns["draws"] = self.draws
         columns |= self.checks
         columns["valid"] = self.valid
         columns |= {f"before: {name}": passed for name, passed in (self.checks_before or {}).items()}

@@ -9,149 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from mdnb.generation.constraint_kernels import bend, cross, dot, pull, spread, untwist, volume_at
+
 __all__ = ["project"]
 
 _SKIN = 0.06  # nm; pairs up to this much beyond their limit are looked at until an atom has moved half of it
-_TURN = 0.2  # largest change of an angle at once, in radian
 _PATIENCE = 25  # passes after which hydrogens that are stuck are placed afresh
-
-
-@njit(cache=True, nogil=True)
-def _length(x, y, z):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
-    return np.sqrt(x * x + y * y + z * z)
-
-
-@njit(cache=True, nogil=True)
-def _cross(a, b, out):  # type: ignore[no-untyped-def]
-    out[0] = a[1] * b[2] - a[2] * b[1]
-    out[1] = a[2] * b[0] - a[0] * b[2]
-    out[2] = a[0] * b[1] - a[1] * b[0]
-
-
-@njit(cache=True, nogil=True)
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@njit(cache=True, nogil=True)
-def _step(xyz, weights, atoms, gradients, change):  # type: ignore[no-untyped-def]
-    """Move atoms along the gradients of a quantity so that it changes by `change`, to first order."""
-    total = 0.0
-    for k in range(len(atoms)):
-        total += weights[atoms[k]] * _dot(gradients[k], gradients[k])
-    if total > 1e-12:
-        for k in range(len(atoms)):
-            for axis in range(3):
-                xyz[atoms[k], axis] += change / total * weights[atoms[k]] * gradients[k, axis]
-
-
-@njit(cache=True, nogil=True)
-def _pull(xyz, weights, i, j, low, high):  # type: ignore[no-untyped-def]
-    """Bring a distance into its range; return how far it was outside."""
-    x, y, z = xyz[j, 0] - xyz[i, 0], xyz[j, 1] - xyz[i, 1], xyz[j, 2] - xyz[i, 2]
-    length = _length(x, y, z)
-    outside = min(length - low, 0.0) + max(length - high, 0.0)
-    if outside == 0.0 or length < 1e-9:
-        return abs(outside)
-    part = outside / (length * (weights[i] + weights[j]))
-    for axis, d in enumerate((x, y, z)):
-        xyz[i, axis] += weights[i] * part * d
-        xyz[j, axis] -= weights[j] * part * d
-    return abs(outside)
-
-
-@njit(cache=True, nogil=True)
-def _bend(xyz, weights, atoms, low, high, work):  # type: ignore[no-untyped-def]
-    """Bring the angle of three atoms, its centre the second, into its range; return how far it was outside."""
-    i, centre, j = atoms[0], atoms[1], atoms[2]
-    for axis in range(3):
-        work[0, axis] = xyz[i, axis] - xyz[centre, axis]
-        work[2, axis] = xyz[j, axis] - xyz[centre, axis]
-    a, b = np.sqrt(_dot(work[0], work[0])), np.sqrt(_dot(work[2], work[2]))
-    if a < 1e-9 or b < 1e-9:
-        return 0.0
-    work[0] /= a
-    work[2] /= b
-    cosine = min(1.0, max(-1.0, _dot(work[0], work[2])))
-    angle = np.arccos(cosine)
-    outside = min(angle - low, 0.0) + max(angle - high, 0.0)
-    if outside == 0.0:
-        return 0.0
-    wanted = angle - outside
-    sine = np.sqrt(1.0 - cosine * cosine)
-    if sine < 0.1:  # nearly straight or folded: the gradient is undefined, the distance of the ends is not
-        ends = np.sqrt(max(a * a + b * b - 2.0 * a * b * np.cos(wanted), 0.0))
-        _pull(xyz, weights, i, j, ends, ends)
-        return abs(outside)
-    for axis in range(3):
-        u, v = work[0, axis], work[2, axis]
-        work[0, axis] = (cosine * u - v) / (a * sine)
-        work[2, axis] = (cosine * v - u) / (b * sine)
-        work[1, axis] = -work[0, axis] - work[2, axis]
-    _step(xyz, weights, atoms, work[:3], -min(_TURN, max(-_TURN, outside)))
-    return abs(outside)
-
-
-@njit(cache=True, nogil=True)
-def _twist(xyz, weights, atoms, largest, cis, trans, work):  # type: ignore[no-untyped-def]
-    """Bring a torsion to within `largest` of flat; return how far it was outside."""
-    first, middle, last, m, n = work[4], work[5], work[6], work[7], work[8]
-    for axis in range(3):
-        first[axis] = xyz[atoms[0], axis] - xyz[atoms[1], axis]
-        middle[axis] = xyz[atoms[2], axis] - xyz[atoms[1], axis]
-        last[axis] = xyz[atoms[2], axis] - xyz[atoms[3], axis]
-    _cross(first, middle, m)
-    _cross(middle, last, n)
-    square, mm, nn = _dot(middle, middle), _dot(m, m), _dot(n, n)
-    if square < 1e-12 or mm < 1e-12 or nn < 1e-12:
-        return 0.0
-    length = np.sqrt(square)
-    torsion = np.arctan2(_dot(first, n) * length, _dot(m, n))
-    sign = 1.0 if torsion >= 0.0 else -1.0
-    if cis and (abs(torsion) < 0.5 * np.pi or not trans):
-        change = min(0.0, largest - abs(torsion))
-    else:
-        change = max(0.0, np.pi - largest - abs(torsion))
-    if change == 0.0:
-        return 0.0
-    p, q = _dot(first, middle) / square, _dot(last, middle) / square
-    for axis in range(3):
-        work[0, axis] = length * m[axis] / mm
-        work[3, axis] = -length * n[axis] / nn
-        work[1, axis] = (p - 1.0) * work[0, axis] - q * work[3, axis]
-        work[2, axis] = (q - 1.0) * work[3, axis] - p * work[0, axis]
-    _step(xyz, weights, atoms, work[:4], sign * min(_TURN, max(-_TURN, change)))
-    return abs(change)
-
-
-@njit(cache=True, nogil=True)
-def _volume(xyz, atoms, arms):  # type: ignore[no-untyped-def]
-    """Fill the unit vectors from a centre to three neighbours; return their signed volume."""
-    for k in range(3):
-        for axis in range(3):
-            arms[k, axis] = xyz[atoms[k + 1], axis] - xyz[atoms[0], axis]
-        arms[3 + k, 0] = max(np.sqrt(_dot(arms[k], arms[k])), 1e-9)
-        arms[k] /= arms[3 + k, 0]
-    _cross(arms[1], arms[2], arms[6])
-    return _dot(arms[0], arms[6])
-
-
-@njit(cache=True, nogil=True)
-def _spread(xyz, weights, atoms, low, high, work, arms):  # type: ignore[no-untyped-def]
-    """Bring the volume at a centre into its range; return how far it was outside."""
-    volume = _volume(xyz, atoms, arms)
-    outside = min(volume - low, 0.0) + max(volume - high, 0.0)
-    if outside == 0.0:
-        return 0.0
-    work[0] = 0.0
-    for k in range(3):
-        _cross(arms[(k + 1) % 3], arms[(k + 2) % 3], arms[6])
-        along = _dot(arms[k], arms[6])
-        for axis in range(3):
-            work[k + 1, axis] = (arms[6, axis] - along * arms[k, axis]) / arms[3 + k, 0]
-            work[0, axis] -= work[k + 1, axis]
-    _step(xyz, weights, atoms, work[:4], -min(_TURN, max(-_TURN, outside)))
-    return abs(outside)
 
 
 @njit(cache=True, nogil=True)
@@ -161,8 +24,8 @@ def _mirror(xyz, atoms, fourth, work):  # type: ignore[no-untyped-def]
     for axis in range(3):
         one[axis] = xyz[atoms[2], axis] - xyz[atoms[1], axis]
         two[axis] = xyz[atoms[3], axis] - xyz[atoms[1], axis]
-    _cross(one, two, normal)
-    square = _dot(normal, normal)
+    cross(one, two, normal)
+    square = dot(normal, normal)
     if square < 1e-16:
         return
     for atom in (atoms[0], fourth):
@@ -189,9 +52,9 @@ def _plant(xyz, row, arms):  # type: ignore[no-untyped-def]
     for k in range(n_fixed):
         for axis in range(3):
             arms[k, axis] = xyz[row[1 + k], axis] - xyz[row[0], axis]
-        arms[k] /= max(np.sqrt(_dot(arms[k], arms[k])), 1e-9)
+        arms[k] /= max(np.sqrt(dot(arms[k], arms[k])), 1e-9)
         way -= arms[k]
-    size = np.sqrt(_dot(way, way))
+    size = np.sqrt(dot(way, way))
     if size < 1e-6:
         return
     way /= size
@@ -199,22 +62,22 @@ def _plant(xyz, row, arms):  # type: ignore[no-untyped-def]
     for k in range(n_free):
         for axis in range(3):
             arms[5, axis] = xyz[row[4 + k], axis] - xyz[row[0], axis]
-        lengths[k] = np.sqrt(_dot(arms[5], arms[5]))
+        lengths[k] = np.sqrt(dot(arms[5], arms[5]))
     if n_free == 1:
         xyz[row[4]] = xyz[row[0]] + lengths[0] * way
         return
     if n_free == 2:  # on either side of the plane of the two arms
-        _cross(arms[0], arms[1], first)
+        cross(arms[0], arms[1], first)
     else:  # around the axis, from where the first one is
         for axis in range(3):
             first[axis] = xyz[row[4], axis] - xyz[row[0], axis]
-        first -= _dot(first, way) * way
-    size = np.sqrt(_dot(first, first))
+        first -= dot(first, way) * way
+    size = np.sqrt(dot(first, first))
     if size < 1e-6:
         return
     first /= size
     second = arms[5]
-    _cross(way, first, second)
+    cross(way, first, second)
     side = 0.0
     for axis in range(3):
         other = first[axis] if n_free == 2 else second[axis]
@@ -289,7 +152,7 @@ def project(  # type: ignore[no-untyped-def]
         xyz = positions[frame]
         for number in range(len(centres)):
             low, high = volumes[number, 0], volumes[number, 1]
-            if low * high > 0.0 and _volume(xyz, centres[number], arms) * low < 0.0:
+            if low * high > 0.0 and volume_at(xyz, centres[number], arms) * low < 0.0:
                 _mirror(xyz, centres[number], fourth[number], work)
         listed = xyz.copy()
         n_near = _near(xyz, pairs, nearest, chosen)
@@ -298,21 +161,21 @@ def project(  # type: ignore[no-untyped-def]
             for number in range(n_near):
                 pair = chosen[number]
                 i, j = pairs[pair, 0], pairs[pair, 1]
-                broken |= _pull(xyz, weights, i, j, nearest[pair], np.inf) > slack[3]
+                broken |= pull(xyz, weights, i, j, nearest[pair], np.inf) > slack[3]
             for number in range(len(centres)):
                 low, high = volumes[number, 0], volumes[number, 1]
-                broken |= _spread(xyz, weights, centres[number], low, high, work, arms) > slack[4]
+                broken |= spread(xyz, weights, centres[number], low, high, work, arms) > slack[4]
             for number in range(len(torsions)):
                 ways = cis[number], trans[number]
-                broken |= _twist(xyz, weights, torsions[number], twist[number], ways[0], ways[1], work) > slack[2]
+                broken |= untwist(xyz, weights, torsions[number], twist[number], ways[0], ways[1], work) > slack[2]
             bent[:] = False
             for number in range(len(angles)):
                 low, high = angle_range[number, 0], angle_range[number, 1]
-                if _bend(xyz, weights, angles[number], low, high, work) > slack[1]:
+                if bend(xyz, weights, angles[number], low, high, work) > slack[1]:
                     broken = bent[angles[number, 1]] = True
             for number in range(len(bonds)):
                 low, high = bond_range[number, 0], bond_range[number, 1]
-                broken |= _pull(xyz, weights, bonds[number, 0], bonds[number, 1], low, high) > slack[0]
+                broken |= pull(xyz, weights, bonds[number, 0], bonds[number, 1], low, high) > slack[0]
             if step % _PATIENCE == _PATIENCE - 1:
                 for number in range(len(plants)):
                     if bent[plants[number, 0]]:

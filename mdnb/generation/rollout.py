@@ -156,4 +156,4 @@ def _decoded(decoder: Run, values: np.ndarray, generator: torch.Generator) -> to
     """Return the scaled frames that latents stand for, with the noise of the decoder."""
     model = decoder.model
     assert isinstance(model, VAEModel)
-    return model.decode(torch.from_numpy(values)) + model.noise(len(values), generator)
+    return model.frames(torch.from_numpy(values), generator)

@@ -130,6 +130,9 @@ class Task:
     influence : tuple of float
         Of a family that generates: how far the atoms move, in nm, when each number of a frame changes by one scaled
         unit; empty where no structures can be rebuilt from the numbers.
+    parts : tuple of int
+        Of a family that generates: for each number of a frame the part of the molecule (such as a residue) that it
+        shapes, and -1 where it moves parts against each other; empty where that is not known.
     """
 
     shape: tuple[int, ...]
@@ -140,6 +143,7 @@ class Task:
     class_weights: tuple[float, ...] = ()
     objective: Objective | None = None
     influence: tuple[float, ...] = ()
+    parts: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""

@@ -174,7 +174,18 @@ class GANModel(Model):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
-        condition, z = self.autoencoder.latents(n, generator, condition)
+        condition, z = self.latents(n, generator, condition)
+        return self.frames(z, generator, condition)
+
+    def latents(
+        self, n: int, generator: torch.Generator, condition: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return n conditions, some as they were in training where none are given, and latents drawn given them."""
+        return self.autoencoder.latents(n, generator, condition)
+
+    @torch.no_grad()
+    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent), with new noise."""
         return self._frames(z, condition, generator)
 
 

@@ -14,6 +14,7 @@ from mdnb.models.base import Batch, Model, ModelSpec, Task
 from mdnb.models.condition import Condition
 from mdnb.models.latents import Density, Noise
 from mdnb.models.layers import Convolutions, mlp
+from mdnb.models.nearby import Nearby
 from mdnb.specs import setting
 
 __all__ = ["VAE"]
@@ -87,7 +88,7 @@ class VAEModel(Model):
         else:
             self.log_width = nn.Parameter(torch.zeros(n_numbers))
         self.density = Density(spec.components, spec.latent, known)
-        self.residual = Noise(n_numbers)
+        self.residual = Nearby(task.parts, spec.latent + known) if task.parts else Noise(n_numbers)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the posterior, each (batch, latent).
@@ -144,11 +145,16 @@ class VAEModel(Model):
             mean, log_variance = self.encode(batch.x, batch.y)
             noise = torch.randn(mean.shape, generator=generator).to(mean)
             z = mean + torch.exp(0.5 * log_variance) * noise
-            self.residual.add(batch.x.flatten(1) - self.decode(z, batch.y).flatten(1))
+            label = self.condition(batch.y, batch.x)
+            own, made = batch.x.flatten(1), self.decode(z, batch.y).flatten(1)
+            if isinstance(self.residual, Noise):
+                self.residual.add(own - made)
+            else:
+                self.residual.add(torch.cat([z, label], dim=1), torch.exp(0.5 * log_variance), own, made)
             means.append(mean)
             widths.append(log_variance)
             drawn.append(z)
-            known.append(self.condition(batch.y, batch.x))
+            known.append(label)
             if batch.y is not None:
                 labels.append(batch.y)
         self.residual.fit()
@@ -167,8 +173,9 @@ class VAEModel(Model):
     def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
         condition, z = self.latents(n, generator, condition)
-        return self.decode(z, condition) + self.noise(n, generator)
+        return self.frames(z, generator, condition)
 
+    @torch.no_grad()
     def latents(
         self, n: int, generator: torch.Generator, condition: Tensor | None = None
     ) -> tuple[Tensor | None, Tensor]:
@@ -177,9 +184,15 @@ class VAEModel(Model):
             condition = self.condition.draw(n, generator)
         return condition, self.density.draw(self.condition(condition, self.density.means[:1].expand(n, -1)), generator)
 
-    def noise(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return n draws of what the latents do not hold, (n, *shape), scaled."""
-        return self.residual.draw(n, generator).reshape(n, *self.shape)
+    @torch.no_grad()
+    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent): the decoder's means and what those do not hold."""
+        decoded = self.decode(z, condition).flatten(1)
+        if isinstance(self.residual, Noise):
+            made = decoded + self.residual.draw(len(z), generator)
+        else:
+            made = self.residual.draw(torch.cat([z, self.condition(condition, z)], dim=1), decoded, generator)
+        return made.reshape(len(z), *self.shape)
 
 
 def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def prepare(
         training = replace(training, learning_rate=(Objective if aim is None else aim).learning_rate)
     topology, reference = record_topology(features)
     if not spec.supervised:
-        task = replace(task, influence=_influence(features, reference, train_frames, scaler))
+        task = _with_structures(task, features, reference, train_frames, scaler)
     where = provenance(features, training.seed)
     if made is not None:
         where["data"]["sha256_of_labels"] = digest(made.values)
@@ -83,17 +83,18 @@ def prepare(
     )
 
 
-def _influence(
-    features: Features, reference: np.ndarray, frames: np.ndarray, scaler: Scaler, n: int = 16
-) -> tuple[float, ...]:
-    """Return how far the atoms move per scaled unit of each number; empty where numbers are no exact coordinates."""
+def _with_structures(
+    task: Task, features: Features, reference: np.ndarray, frames: np.ndarray, scaler: Scaler, n: int = 16
+) -> Task:
+    """Return the task with what each number does to the atoms, where numbers are exact coordinates."""
     kind = FEATURIZERS.get(features.featurizers[0]) if len(features.featurizers) == 1 else None
     if kind is None or not issubclass(kind, Invertible) or not kind.exact:
-        return ()
+        return task
     made = restore(features.featurizers, features.columns, features.topology, reference)
     chosen = frames[np.linspace(0, len(frames) - 1, min(n, len(frames))).astype(int)]
     found = made.influence(np.asarray(features.values[chosen]).reshape(len(chosen), -1))
-    return tuple((found * np.broadcast_to(scaler.scale, features.shape).ravel()).tolist())
+    influence = tuple((found * np.broadcast_to(scaler.scale, features.shape).ravel()).tolist())
+    return replace(task, influence=influence, parts=made.parts)
 
 
 def _refuse_not_finite(features: Features) -> None:

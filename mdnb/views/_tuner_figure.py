@@ -146,9 +146,13 @@ class TunerFigure:
         self.widget.data = []
         names = list(shares)[::-1]
         self.widget.add_trace(
-            go.Bar(x=[shares[name] for name in names], y=[escape(name.replace("_", " ")) for name in names], orientation="h",
-                   marker={"color": COLOURS[0]})
-        )  # fmt: skip
+            go.Bar(
+                x=[shares[name] for name in names],
+                y=[escape(name.replace("_", " ")) for name in names],
+                orientation="h",
+                marker={"color": COLOURS[0]},
+            )
+        )
         self._axes("share of the variance of the loss", "", "category")
 
     def _axes(self, x: str, y: str, kind: str = "linear") -> None:

@@ -16,7 +16,8 @@ from mdnb.figures.ensembles import ensemble_figure
 from mdnb.figures.still import still_html, still_png
 from mdnb.generation.asked import asked_range
 from mdnb.generation.distributions import Distribution, Neighbours, distributions
-from mdnb.generation.generate import generate, rebuilt_atoms
+from mdnb.generation.generate import generate
+from mdnb.generation.maker import Maker
 from mdnb.generation.generated import Generated
 from mdnb.generation.measure import measured
 from mdnb.sources.folders import Folder
@@ -101,7 +102,7 @@ class GenerationView(View):
         self.shown = SHOWN[0]
         stride = max(1, reference.n_frames // _MOST)
         self.real = reference.frames(slice(None, None, stride))
-        atoms = rebuilt_atoms(run)
+        atoms = Maker(run).featurizer.atoms
         self.is_part = len(atoms) < self.real.n_atoms
         if self.is_part:
             self.real = self.real.atom_slice(atoms)

@@ -21,6 +21,7 @@ __all__ = ["bench_protein"]
 
 _TORSIONS, _CHECKS = "torsions, JS", "passes all checks"
 _MINIMIZED = 50
+_ATTEMPTS = 20
 
 
 def bench_protein(
@@ -46,7 +47,7 @@ def bench_protein(
     with training.taken():
         run = mdnb.fit(features, None, spec, how)
     with drawing.taken():
-        made = mdnb.generate(run, n, seed=seed, reference=system.train, clean_up=True)
+        made = mdnb.generate(run, n, seed=seed, reference=system.train, clean_up=True, attempts=_ATTEMPTS)
     judgement = mdnb.judge({"mdnb VAE": made}, system.held, system.train, n_draws=20)
     assert made.checks_before is not None
     before = np.logical_and.reduce(list(made.checks_before.values())).mean()
@@ -54,6 +55,7 @@ def bench_protein(
         f"{system}; seed {seed}",
         f"  trained in {training.wall:.1f} s ({training.cpu:.1f} s CPU), {n:,} structures with their clean-up in "
         f"{drawing.wall:.1f} s",
+        *(f"  {note}" for note in made.notes),
         f"  pass all checks: {before:.1%} as drawn, {made.valid.mean():.1%} after the clean-up; "
         f"{_answer(made.valid.mean() >= 0.95)} (at least 95%)",
         *(f"    {name}: {judgement.row(name, _CHECKS).value:.1%}" for name in judgement.sets[1:]),

@@ -10,33 +10,22 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mdnb.models.base import Batch, Model, ModelSpec, Part, Task
+from mdnb.models.autoencoder import Autoencoder, Coding
+from mdnb.models.base import Batch, Model, Part, Task
 from mdnb.models.layers import mlp
-from mdnb.models.vae import VAE, VAEModel
 from mdnb.specs import setting
 
 __all__ = ["GAN"]
 
 
 @dataclass(frozen=True)
-class GAN(ModelSpec):
+class GAN(Coding):
     """Choices of a generative adversarial network."""
 
-    supervised: ClassVar[bool] = False
     validated: ClassVar[bool] = False
 
-    latent: int = setting(10, "dimensions of the latent space", low=1, high=128, log=True)
     noise: int = setting(64, "dimensions of the generator's noise", low=1, high=512, log=True)
-    hidden: int = setting(256, "units of each hidden layer", low=8, high=2048, log=True)
-    layers: int = setting(2, "hidden layers of each network", low=1, high=6)
     penalty: float = setting(1.0, "weight of the gradient penalty", low=0.0, high=100.0)
-    beta: float = setting(0.5, "weight of the encoder's Kullback-Leibler term", low=0.0, high=100.0, searched=False)
-    resolution: float = setting(0.003, "how far an atom has to move before a latent is worth it, where the features "
-                                "are those of structures", low=1e-4, high=0.1, log=True, unit="nm",
-                                searched=False)  # fmt: skip
-    components: int = setting(
-        50, "Gaussians of the density fitted on the latents", low=1, high=500, log=True, searched=False
-    )
 
     def build(self, task: Task) -> Model:
         """Return the networks."""
@@ -52,7 +41,7 @@ class GANModel(Model):
     coordinates leaves out or invents states. Latents are drawn from a density fitted on those of the training frames.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: Wasserstein critic with gradient
-    penalty, the two trained in turns; encoder and decoder learn by the VAE's loss. Shape: `score` is (batch, 1), the
+    penalty, the two trained in turns; encoder and decoder learn by the loss of a VAE. Shape: `score` is (batch, 1), the
     critic's score (high for real frames). The history holds two measures of mode collapse: ``coverage``, the share of
     held-out real frames that have a generated one, made of the latents of others, among their neighbours along the
     three first principal components (about 0.97 where the two distributions are the same), and ``diversity``, the
@@ -72,11 +61,7 @@ class GANModel(Model):
     def __init__(self, spec: GAN, task: Task) -> None:
         super().__init__()
         self.spec, self.shape, self.conditional = spec, task.shape, task.kind != "none"
-        own = VAE(
-            latent=spec.latent, hidden=spec.hidden, layers=spec.layers, beta=spec.beta, resolution=spec.resolution,
-            components=spec.components,
-        )  # fmt: skip
-        self.autoencoder = VAEModel(own, task)
+        self.autoencoder = Autoencoder(spec, task)
         self.condition = self.autoencoder.condition
         n_numbers, known = math.prod(task.shape), self.condition.width
         inner = [spec.hidden] * spec.layers

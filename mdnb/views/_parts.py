@@ -51,7 +51,7 @@ class CheckTable(anywidget.AnyWidget):
 def _figure_class() -> Any:
     import plotly.graph_objects as go
 
-    class Figure(go.FigureWidget):  # type: ignore[misc]
+    class Figure(go.FigureWidget):
         # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
         _esm = str(go.FigureWidget._esm)
 

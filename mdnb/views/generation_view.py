@@ -17,8 +17,8 @@ from mdnb.figures.still import still_html, still_png
 from mdnb.generation.asked import asked_range
 from mdnb.generation.distributions import Distribution, Neighbours, distributions
 from mdnb.generation.generate import generate
-from mdnb.generation.maker import Maker
 from mdnb.generation.generated import Generated
+from mdnb.generation.maker import Maker
 from mdnb.generation.measure import measured
 from mdnb.sources.folders import Folder
 from mdnb.views._live import is_report

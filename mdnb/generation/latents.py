@@ -35,7 +35,7 @@ def require_vae(run: Run) -> Autoencoder:
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
     if not isinstance(run.model, Autoencoder):
-        raise SpecError(f"a {run.family} has no latents that can be decoded; train mdnb.VAE()")
+        raise SpecError(f"a {run.family} has no latents to walk through; train mdnb.VAE()")
     run.require_finished()
     return run.model
 

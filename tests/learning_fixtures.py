@@ -27,7 +27,7 @@ def families() -> list[str]:
     return sorted(
         name
         for name, value in specs._SPECS.items()
-        if issubclass(value, ModelSpec) and value is not ModelSpec and value.__module__.startswith("mdnb.models.")
+        if issubclass(value, ModelSpec) and "kind" not in vars(value) and value.__module__.startswith("mdnb.models.")
     )
 
 

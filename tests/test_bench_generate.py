@@ -119,6 +119,10 @@ def test_dynamics():
         assert re.search(r"slowest timescale over that of held-out MD [\d.]+ at 6 ps, [\d.]+ at 12 ps", line)
     assert "training MD, the floor: populations yes" in floor
     assert "MLP, 1 frame" in row
+    of_held, of_train = (list(map(float, re.findall(r"([\d.]+) at \d+ ps", text))) for text in
+                         row.partition("over that of training MD")[::2])  # fmt: skip
+    known = list(map(float, re.findall(r"([\d.]+) at \d+ ps", floor)))
+    assert of_train == pytest.approx(np.array(of_held) / known, rel=0.1)
     assert "pass all checks" in row
 
 

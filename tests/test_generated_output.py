@@ -182,3 +182,5 @@ def test_the_figure_says_whether_structures_were_cleaned(generated):
     assert "nothing minimized" in figures.checks_figure({"VAE": generated}).layout.title.text
     cleaned = replace(generated, checks_before=generated.checks)
     assert "after the clean-up" in figures.checks_figure({"VAE": cleaned}).layout.title.text
+    unlike = figures.checks_figure({"VAE": generated, "few": generated.only(np.arange(5))}).layout.title.text
+    assert f"{len(generated)} and 5 structures" in unlike

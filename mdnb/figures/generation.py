@@ -65,4 +65,6 @@ def checks_figure(sets: Mapping[str, Generated]) -> go.Figure:
     figure.update_yaxes(title_text="share of structures", range=[0, 1.02], tickformat=".0%")
     cleaned = any(generated.checks_before is not None for generated in sets.values())
     how = "after the clean-up" if cleaned else "nothing minimized"
-    return finish(figure, f"Geometry checks, {len(generated):,} structures each, {how}", height=340)
+    sizes = list(dict.fromkeys(f"{len(one):,}" for one in sets.values()))
+    of = f"{sizes[0]} structures each" if len(sizes) == 1 else f"{' and '.join(sizes)} structures"
+    return finish(figure, f"Geometry checks, {of}, {how}", height=340)

@@ -49,6 +49,10 @@ def judge(
     TICA-0,1. Every figure is the mean over torsions, residues or distances. What a molecule does not have is left
     out, and said in the notes.
 
+    Below the memorization line lie structures that are nearer to a training frame than all but 5% of real frames are.
+    Of new structures 5% are expected there, so that half of all good generators show more: only a row that is
+    `worse`, with all of its interval above 5%, speaks of copies. See `mdnb.generation.novelty.NoveltyJudge`.
+
     Parameters
     ----------
     sets : mapping of Generated, mdtraj.Trajectory or Trajectories by name

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import Frames, TrajectoryFile, register
+from mdnb.formats.base import Frames, TrajectoryFile
 from mdnb.formats.frame_index import load_index, save_index
+from mdnb.formats.registry import register
 
 if TYPE_CHECKING:
     from mdnb.formats.xtc_decoder import Wanted

@@ -13,7 +13,7 @@ from test_periodic import BOXES, put_into
 import mdnb
 from mdnb.features import featurize
 from mdnb.features.work import Work
-from mdnb.formats.base import open_trajectory
+from mdnb.formats.registry import open_trajectory
 from mdnb.formats.xtc_decoder import WRONG, Wanted, decode_frames
 from mdnb.trajectories import Chunk
 

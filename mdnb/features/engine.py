@@ -19,6 +19,7 @@ from mdnb.features.columns import JoinedColumns, names_of
 from mdnb.features.identity import describe_source
 from mdnb.features.parts import refuse_too_large
 from mdnb.features.passes import announce_compilation, in_order
+from mdnb.features.shared import shared_tables
 from mdnb.features.store import FeatureStore, cache_folder
 from mdnb.features.work import Block, Work, Writing
 from mdnb.features.writing import features_code
@@ -148,22 +149,31 @@ class _Pass:
         """Return the tables of the values, and times."""
         n_frames = self.trajectories.n_frames
         refuse_too_large(n_frames * self.work.row_bytes, "keep them on disk with cache=True, or ask for fewer")
+        if self.client is not None:
+            return self._by_cluster(n_frames)
         tables, time = self.work.empty(n_frames), np.empty(n_frames)
 
         def here(block: Block) -> None:
-            rows = self.rows(block)
-            self.work.compute(block, [table[slice(*rows)] for table in tables], time[slice(*rows)])
+            rows = slice(*self.rows(block))
+            self.work.compute(block, [table[rows] for table in tables], time[rows])
 
-        def take(result: tuple[Block, list[np.ndarray], np.ndarray]) -> None:
-            rows = slice(*self.rows(result[0]))
-            for table, values in zip(tables, result[1], strict=True):
-                table[rows] = values
-            time[rows] = result[2]
+        self.run(self.blocks, here, lambda _: None)
+        return tables, time
 
-        if self.client is None:
-            self.run(self.blocks, here, lambda _: None)
-        else:
-            self.run(self.blocks, self.work, take)
+    def _by_cluster(self, n_frames: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the same, of files that the workers fill where they are on this machine, else of what they send."""
+        with shared_tables(self.client, self.work, n_frames, self._firsts) as shared:
+            tables, time = (self.work.empty(n_frames), np.empty(n_frames)) if shared is None else shared.maps()
+
+            def take(result: tuple[Block, list[np.ndarray], np.ndarray] | None) -> None:
+                if result is None:  # it was filled in
+                    return
+                rows = slice(*self.rows(result[0]))
+                for table, values in zip(tables, result[1], strict=True):
+                    table[rows] = values
+                time[rows] = result[2]
+
+            self.run(self.blocks, self.work if shared is None else shared, take)
         return tables, time
 
     def rows(self, block: Block) -> tuple[int, int]:

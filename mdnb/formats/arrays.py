@@ -11,7 +11,8 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, TrajectoryFile, register
+from mdnb.formats.base import ArrayFile, TrajectoryFile
+from mdnb.formats.registry import register
 from mdnb.machine import memory_bytes
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from mdnb.formats.base import Frames, TrajectoryFile, register
+from mdnb.formats.base import Frames, TrajectoryFile
+from mdnb.formats.registry import register
 
 
 @register(".dcd")

@@ -82,8 +82,8 @@ def load_index(path: Path, kind: str, names: Sequence[str]) -> dict[str, np.ndar
 
 
 def _decode(content: bytes, path: Path, kind: str, names: Sequence[str]) -> dict[str, np.ndarray] | None:
-    line, _, payload = content.partition(b"\n")
-    head = json.loads(line)
+    end = content.index(b"\n")
+    head, payload = json.loads(content[:end]), memoryview(content)[end + 1 :]
     if head["format"] != _FORMAT or head["kind"] != kind:
         return None
     if zlib.crc32(payload) != head["checksum"]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, register_layout
+from mdnb.formats.base import ArrayFile
 from mdnb.formats.hdf5 import held, refuse_links
 from mdnb.formats.molecules import bonds_by_distance, element, molecular_topology, symbol_of
+from mdnb.formats.registry import register_layout
 
 if TYPE_CHECKING:
     import mdtraj

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, TrajectoryFile, register
+from mdnb.formats.base import ArrayFile, TrajectoryFile
+from mdnb.formats.registry import register
 from mdnb.formats.topology_json import topology_from_json
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import register
 from mdnb.formats.molecules import element_of_mass, molecular_topology
+from mdnb.formats.registry import register
 from mdnb.formats.text import Record, TextFile, table
 from mdnb.formats.units import Factors, factors
 

@@ -10,8 +10,9 @@ from zipfile import ZipFile
 import numpy as np
 
 from mdnb.formats.arrays import check_sizes
-from mdnb.formats.base import ArrayFile, register_layout
+from mdnb.formats.base import ArrayFile
 from mdnb.formats.molecules import molecular_topology, symbol_of
+from mdnb.formats.registry import register_layout
 
 if TYPE_CHECKING:
     import mdtraj

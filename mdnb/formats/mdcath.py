@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, TrajectoryFile, register_layout
+from mdnb.formats.base import ArrayFile, TrajectoryFile
 from mdnb.formats.hdf5 import held, refuse_links
+from mdnb.formats.registry import register_layout
 
 if TYPE_CHECKING:
     import mdtraj

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdnb.formats.base import register
 from mdnb.formats.models import ModelFile
+from mdnb.formats.registry import register
 from mdnb.formats.text import table
 
 if TYPE_CHECKING:

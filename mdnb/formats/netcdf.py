@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mdnb.formats.base import ArrayFile, Frames, register
+from mdnb.formats.base import ArrayFile, Frames
+from mdnb.formats.registry import register
 
 #: AMBER's convention (https://ambermd.org/netcdf/nctraj.xhtml): name in the file, factor to mdnb's unit.
 _VARIABLES = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdnb.formats.base import register
 from mdnb.formats.models import ModelFile
+from mdnb.formats.registry import register
 
 if TYPE_CHECKING:
     import mdtraj

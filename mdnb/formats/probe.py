@@ -68,7 +68,7 @@ def probe(files: Iterable[tuple[Path, str]]) -> None:
 
 def probe_trajectories(paths: Iterable[Path]) -> None:
     """Try those trajectory files that another library than ours reads."""
-    from mdnb.formats.base import FORMATS
+    from mdnb.formats.registry import FORMATS
 
     forms = [(path, FORMATS.get(path.suffix.lower())) for path in paths]
     probe((path, "mdnb.formats.probe:read_some") for path, form in forms if form is not None and form.foreign)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mdnb.errors import DataError, MdnbError
 from mdnb.files import absent
-from mdnb.formats.base import FORMATS, open_trajectory
+from mdnb.formats.registry import FORMATS, open_trajectory
 
 if TYPE_CHECKING:
     import mdtraj

@@ -10,8 +10,9 @@ from time import perf_counter
 
 import numpy as np
 
-from mdnb.formats.base import Frames, TrajectoryFile, register
+from mdnb.formats.base import Frames, TrajectoryFile
 from mdnb.formats.frame_index import load_index, save_index
+from mdnb.formats.registry import register
 
 _MAGIC = 1993
 _ARRAYS = ("positions", "velocities", "forces")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import Frames, TrajectoryFile, register
+from mdnb.formats.base import Frames, TrajectoryFile
 from mdnb.formats.frame_index import load_index, save_index
+from mdnb.formats.registry import register
 
 if TYPE_CHECKING:
     from mdnb.formats.xtc_decoder import Wanted
@@ -60,9 +61,9 @@ class XTCFile(TrajectoryFile):
                     starts.append(found)
                     times.append(found_times)
                     n_frames += len(found)
-            self._starts = np.concatenate([*starts, [position]]).astype(np.int64)
+            self._starts = np.concatenate([*starts, [position]]).astype(np.int64, copy=False)
             self.n_frames = n_frames
-        self._times = np.concatenate([*times, np.empty(0)]).astype(np.float64)
+        self._times = np.concatenate([*times, np.empty(0)]).astype(np.float64, copy=False)
         self.finite = self.n_atoms > 9  # the decoder writes nothing else
         save_index(self.path, "XTC", {"starts": self._starts, "times": self._times}, perf_counter() - began)
 
@@ -101,17 +102,17 @@ class XTCFile(TrajectoryFile):
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:
         """Return the frames ``start:stop:stride`` of the chosen atoms."""
-        return self._read(np.arange(start, stop, stride), atom_indices, None)
+        return self._read(range(start, stop, stride), atom_indices, None)
 
     def read_some(
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, looked_at: np.ndarray
     ) -> Frames:
         """Return the frames ``start:stop:stride``; of the chosen atoms only those that are looked at are decoded."""
-        return self._read(np.arange(start, stop, stride), atom_indices, looked_at)
+        return self._read(range(start, stop, stride), atom_indices, looked_at)
 
-    def _read(self, frames: np.ndarray, atom_indices: np.ndarray | None, looked_at: np.ndarray | None) -> Frames:
+    def _read(self, frames: range, atom_indices: np.ndarray | None, looked_at: np.ndarray | None) -> Frames:
         """Return some of the positions of frames."""
-        time = self._times[frames]
+        time = self._times[frames.start : frames.stop : frames.step].copy()
         n_chosen = self.n_atoms if atom_indices is None else len(atom_indices)
         positions, box = np.empty((len(frames), n_chosen, 3), np.float32), np.empty((len(frames), 9), np.float32)
         if n_chosen == 0:
@@ -141,14 +142,20 @@ class XTCFile(TrajectoryFile):
             known = self._wanted = asked, Wanted.of(self.n_atoms, *asked)
         return known[1]
 
-    def _compressed(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _compressed(self, frames: range) -> tuple[np.ndarray, np.ndarray]:
         """Return the bytes of frames, with 16 to spare for the decoder to look ahead, and where each begins and ends.
 
         The array belongs to the thread and is written anew by its next call: fresh memory for each block of frames
         would cost as much as reading into it.
         """
-        starts, sizes = self._starts[chosen], self._starts[chosen + 1] - self._starts[chosen]
-        begins = np.concatenate([[0], np.cumsum(sizes)])
+        if frames.step == 1:  # side by side: read in one go
+            begins = self._starts[frames.start : frames.stop + 1] - self._starts[frames.start]
+            pieces = [(int(self._starts[frames.start]), 0, int(begins[-1]))]
+        else:
+            starts = self._starts[frames.start : frames.stop : frames.step]
+            sizes = self._starts[frames.start + 1 : frames.stop + 1 : frames.step] - starts
+            begins = np.concatenate([[0], np.cumsum(sizes)])
+            pieces = list(zip(starts.tolist(), begins[:-1].tolist(), begins[1:].tolist(), strict=True))
         n_bytes = int(begins[-1]) + 16
         data = getattr(_OF_THREAD, "bytes", None)
         if data is None or not n_bytes <= len(data) <= 4 * n_bytes + _SMALL:
@@ -156,18 +163,14 @@ class XTCFile(TrajectoryFile):
         data = data[:n_bytes]
         data[-16:] = 0
         view = data.data
-        # Frames side by side are read in one go, of others only what is wanted.
-        breaks = np.flatnonzero(np.diff(chosen) != 1) + 1
         with self.path.open("rb", buffering=0) as file:
-            for first, last in zip([0, *breaks], [*breaks, len(chosen)], strict=True):
-                place, end = int(begins[first]), int(begins[last - 1] + sizes[last - 1])
-                file.seek(int(starts[first]))
+            for number, (start, place, end) in enumerate(pieces):
+                file.seek(start)
                 while place < end:
                     read = file.readinto(view[place:end])
                     if not read:
-                        raise self.error(
-                            f"frame {chosen[last - 1]} ends too soon; was the file changed since it was opened?"
-                        )
+                        last = frames[-1] if frames.step == 1 else frames[number]
+                        raise self.error(f"frame {last} ends too soon; was the file changed since it was opened?")
                     place += read
         return data, begins
 

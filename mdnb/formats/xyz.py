@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdnb.formats.base import register
 from mdnb.formats.molecules import molecular_topology, symbol_of
+from mdnb.formats.registry import register
 from mdnb.formats.text import Record, TextFile, table
 from mdnb.formats.units import STYLES, Factors, factors
 

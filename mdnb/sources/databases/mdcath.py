@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mdnb.errors import DataError
-from mdnb.formats.base import open_trajectory
 from mdnb.formats.mdcath import MdCATHFile
+from mdnb.formats.registry import open_trajectory
 from mdnb.sources.database import Database, Opened, Store
 from mdnb.sources.remote import Remote
 from mdnb.specs import Spec, setting

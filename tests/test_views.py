@@ -210,7 +210,7 @@ def test_picking_files_with_the_controls(runs):
     picker = mdnb.TrajectoryPicker(runs / "root")
     controls = (picker.widget, picker._controls)[1]
     controls.source.value = "files in a folder"
-    controls.where.value = "a & b"
+    controls.listing.where.value = "a & b"
     controls.open_files.click()
     assert "No file is chosen" in controls.message.value
     controls.files.value = ("one.xtc", "two.xtc")
@@ -245,8 +245,8 @@ def test_picking_files_with_the_controls(runs):
     names: dict[str, object] = {}
     exec(picker.code(), names)  # noqa: S102 - the code shown to the user is what is tested
     assert repr(names["trajectories"]) == repr(picker.value)
-    controls.where.value = "../"
-    assert [label for label, _ in controls.where.options][1:] == ["a & b/"]
+    controls.listing.where.value = "../"
+    assert [label for label, _ in controls.listing.where.options][1:] == ["a & b/"]
 
 
 def test_every_control_has_a_label(runs):
@@ -271,14 +271,14 @@ def test_a_folder_of_many_files_is_listed_in_pages(tmp_path):
     picker = mdnb.TrajectoryPicker(tmp_path)
     controls = (picker.widget, picker._controls)[1]
     assert len(controls.files.options) == 300
-    assert "1,000 files" in controls.found.value
-    assert controls.page.max == 4
-    controls.page.value = 4
+    assert "1,000 files" in controls.listing.found.value
+    assert controls.listing.page.max == 4
+    controls.listing.page.value = 4
     assert [value for _, value in controls.files.options][::99] == ["run-0900.dcd", "run-0999.dcd"]
-    assert "901 to 1,000 shown" in controls.found.value
-    controls.filter.value = "-099"
+    assert "901 to 1,000 shown" in controls.listing.found.value
+    controls.listing.filter.value = "-099"
     assert len(controls.files.options) == 10
-    assert (controls.page.value, controls.page.layout.display) == (1, "none")
+    assert (controls.listing.page.value, controls.listing.page.layout.display) == (1, "none")
 
 
 def test_ten_thousand_files_do_not_make_it_slow(dipeptide, tmp_path):
@@ -300,8 +300,8 @@ def test_ten_thousand_files_do_not_make_it_slow(dipeptide, tmp_path):
     clocked("open", lambda: picker.widget)
     controls = picker._controls
     clocked("look into the folder", lambda: setattr(controls.source, "value", "files in a folder"))
-    clocked("filter", lambda: setattr(controls.filter, "value", "run-2"))
-    clocked("page", lambda: setattr(controls.page, "value", 2))
+    clocked("filter", lambda: setattr(controls.listing.filter, "value", "run-2"))
+    clocked("page", lambda: setattr(controls.listing.page, "value", 2))
     clocked("click", lambda: setattr(controls.files, "value", ("run-2345.xtc",)))
     assert controls.top.value.endswith("run-2345.pdb"), "the topology of the same name comes first"
     clocked("thirty more", lambda: setattr(controls.files, "value", tuple(v for _, v in controls.files.options[:31])))
@@ -354,3 +354,48 @@ def test_frames_are_superposed_as_mdtraj_does_it(dipeptide):
 def test_a_frame_that_is_no_number(dipeptide, frame):
     with pytest.raises(DataError, match=r"frame = .*: expected the number of a frame, 0 to 29"):
         mdnb.StructureView(dipeptide, frame=frame)
+
+
+DUMP = """\
+ITEM: TIMESTEP
+{step}
+ITEM: NUMBER OF ATOMS
+2
+ITEM: BOX BOUNDS pp pp pp
+0 10
+0 10
+0 10
+ITEM: ATOMS id type element x y z
+1 1 Ar 1.0 1.0 1.0
+2 1 Ar {x} 1.0 1.0
+"""
+
+
+def test_units_are_asked_for_where_the_format_does_not_say_them(tmp_path, dipeptide):
+    (tmp_path / "run.lammpstrj").write_text("".join(DUMP.format(step=i, x=5.0 + i / 10) for i in range(3)))
+    dipeptide.save_dcd(str(tmp_path / "other.dcd"))
+    dipeptide[0].save_pdb(str(tmp_path / "other.pdb"))
+    picker = mdnb.TrajectoryPicker(tmp_path)
+    controls = (picker.widget, picker._controls)[1]
+    controls.source.value = "files in a folder"
+    controls.files.value = ("other.dcd",)
+    assert controls.units.layout.display == "none"
+    controls.files.value = ("run.lammpstrj",)
+    assert controls.units.layout.display == "flex"
+    assert "does not say its units" in controls.count.value
+    controls.units.value = "nano"
+    assert "2 of 2 atoms; 3 frames" in controls.count.value
+    controls.open_files.click()
+    assert controls.message.value == ""
+    np.testing.assert_allclose(picker.value.frames([2]).xyz[0, 1, 0], 5.2, rtol=1e-6)  # nm, as nano has it
+    assert "units='nano'" in picker.code()
+    space = {}
+    exec(picker.code(), space)  # noqa: S102
+    assert space["trajectories"].n_frames == 3
+    again = mdnb.TrajectoryPicker(tmp_path, **{**picker.parameters(), "files": picker.parameters()["files"].split(",")})
+    assert again.value.n_frames == 3
+    controls.files.value = ("other.dcd",)
+    controls.open_files.click()
+    assert "units=" not in picker.code()
+    picker.close()
+    again.close()

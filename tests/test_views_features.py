@@ -157,13 +157,14 @@ def test_computing_can_be_stopped_and_its_errors_are_shown(picker, monkeypatch):
 
 def test_names_from_files_are_escaped(trajectories):
     frames = trajectories.frames(range(3))
-    frames.topology.residue(1).name = "<script>alert('x')</script>\n\U0001f41f\""
+    frames.topology.residue(0).name = "<script>alert('x')</script>\n\U0001f41f\""
     picker = mdnb.FeaturePicker(frames, ["positions"])
     controls = controls_of(picker)
     controls.table.set_state({"selected": "positions"})
     picker.compute()
     for html in (controls.preview.value, picker.static_html()):
         assert "<script>" not in html
+    assert "position &lt;script&gt;" in picker.static_html()  # in its preview
     picker.close()
 
 
@@ -175,6 +176,13 @@ def test_arguments_decide_where_nobody_clicks(trajectories, monkeypatch):
     data, _ = picker._repr_mimebundle_()
     assert set(data) == {"text/plain", "text/html"}
     assert "n_jobs=2" in data["text/html"]
+    assert "sin phi ALA2" in data["text/html"]
+    assert data["text/html"].count("<polyline") == 4  # the course of each column over a few frames
+    picker.choose(["torsions", "rmsd", "radius-of-gyration", "sasa", "contacts"])
+    assert "and 1 more features" not in picker.static_html()
+    assert "and one more feature" in picker.static_html()
+    picker.choose(["torsions"])
+    picker.compute()
     assert "6,000 frames x 4" in data["text/html"]
     with pytest.raises(DataError, match="nothing is chosen"):
         mdnb.FeaturePicker(trajectories).compute()

@@ -2,6 +2,8 @@
 
 import gc
 import math
+import os
+import sys
 import threading
 from functools import cache
 
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from learning_fixtures import FAST, features
 
 import mdnb
+from mdnb.views._job import Job
+from mdnb.views._parts import new_figure
 from mdnb.views._view import call_text, parameters_yaml
 
 
@@ -136,3 +140,46 @@ def test_code_of_trajectories_and_features():
     made = mdnb.featurize(whole[0], mdnb.features.Contacts(cutoff=0.5))
     assert made.code == "mdnb.featurize(trajectories, mdnb.features.Contacts(cutoff=0.5))"
     assert made.of_trajectories([0]).code.endswith(".of_trajectories([0])")
+
+
+def test_a_page_that_comes_late_gets_the_figure_as_it_is():
+    figure = new_figure()
+    figure.update_layout(height=330, xaxis_title_text="epoch")
+    figure.add_scatter(x=[1, 2], y=[3, 4], name="run 1")
+    state = figure.get_state()
+    assert state["_widget_layout"]["height"] == 330
+    assert state["_widget_layout"]["xaxis"]["title"]["text"] == "epoch"
+    assert [trace["name"] for trace in state["_widget_data"]] == ["run 1"]
+    figure.layout.height = 331
+    figure.data[0].name = "run 2"
+    state = figure.get_state()
+    assert (state["_widget_layout"]["height"], state["_widget_data"][0]["name"]) == (331, "run 2")
+    figure.close()
+
+
+def test_no_button_over_a_figure_sends_it_away():
+    figure = new_figure()
+    assert figure._config["displaylogo"] is False
+    [buttons] = figure._config["modeBarButtons"]  # named one by one: what plotly adds of its own is not there
+    assert not any("cloud" in one.lower() or "share" in one.lower() for one in buttons)
+    figure.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes are nicer than others")
+def test_work_in_a_thread_lets_the_kernel_go_first():
+    found = []
+
+    def own() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def work(job):
+        found.append(own())
+        further = threading.Thread(target=lambda: found.append(own()))
+        further.start()
+        further.join()
+
+    before = own()
+    assert Job(work, "test", lambda: None).start().wait(30)
+    assert found == [min(before + 5, 19)] * 2
+    Job(lambda job: None, "test", lambda: None).run_here()
+    assert own() == before

@@ -110,6 +110,14 @@ def test_clicks_on_map_and_trace(torsions):
     assert len(explorer.value) > 1
     assert np.ptp(phi[explorer.value]) < 360 / 60 * 1.1
     assert np.hypot(phi[explorer.frame] + 140, psi[explorer.frame] - 150) < 5
+    sent = []
+    stage = explorer._controls.stage.controls
+    for control in (stage.slider, stage.play, stage.number):
+        control.send_state = sent.append
+    clicked(figure, DENSITY, -70.0, -40.0)
+    assert len(sent) == 3  # one message to each, with bounds and place
+    for control in (stage.slider, stage.play, stage.number):
+        del control.send_state
     clicked(figure, TRACES[1], 4321, 0.0)
     assert explorer.frame == explorer.structure.value == 4321
     drawn_around(figure, TRACES[0], [99.5, 200.5], [-400, 400], "box")
@@ -272,7 +280,10 @@ def test_what_is_asked_for_comes_checked(generator, trajectories, tmp_path):
     controls.given.value = True
     controls.number.value = 0.6
     controls.seed.value = 3
+    start, said = controls.background.start, []
+    controls.background.start = lambda *given: (said.append(controls.button.description), start(*given))
     controls.button.click()
+    assert said == ["Generating ..."]  # before there is a thread that could be in the way of saying so
     controls.background.wait(60)
     assert controls.message.value == ""
     same = mdnb.generate(generator, 40, 0.6, seed=3, reference=trajectories)

@@ -145,14 +145,11 @@ class TunerFigure:
         self._begin("importances")
         self.widget.data = []
         names = list(shares)[::-1]
+        words = [escape(name.replace("_", " ")) for name in names]
         self.widget.add_trace(
-            go.Bar(
-                x=[shares[name] for name in names],
-                y=[escape(name.replace("_", " ")) for name in names],
-                orientation="h",
-                marker={"color": COLOURS[0]},
-            )
-        )
+            go.Bar(x=[shares[name] for name in names], y=words, orientation="h",
+                   marker={"color": COLOURS[0]})
+        )  # fmt: skip
         self._axes("share of the variance of the loss", "", "category")
 
     def _axes(self, x: str, y: str, kind: str = "linear") -> None:

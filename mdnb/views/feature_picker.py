@@ -242,7 +242,8 @@ class FeaturePicker(Worker):
             rows += f"<tr><td>{escape(name)}</td><td>{escape(found.about)}</td><td>{escape(size)}</td></tr>"
         shown = "".join(f"<h4>{escape(name)}</h4>{self._shown(name)}" for name in self.chosen[:_PREVIEWED])
         if len(self.chosen) > _PREVIEWED:
-            shown += f"<p>and {len(self.chosen) - _PREVIEWED} more features</p>"
+            more = len(self.chosen) - _PREVIEWED
+            shown += f"<p>and {'one more feature' if more == 1 else f'{more} more features'}</p>"
         told = "not computed" if self.value is None else repr(self.value)
         return f"<table>{rows}</table>{shown}<pre>{escape(told)}</pre>{self._settings_html()}"
 

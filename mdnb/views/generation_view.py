@@ -21,6 +21,7 @@ from mdnb.generation.generated import Generated
 from mdnb.generation.maker import Maker
 from mdnb.generation.measure import measured
 from mdnb.sources.folders import Folder
+from mdnb.views._generation_words import answer, checks_html
 from mdnb.views._live import is_report
 from mdnb.views._side_by_side import SideBySide
 from mdnb.views._source import name_of, trajectories_lines
@@ -215,7 +216,8 @@ class GenerationView(View):
             f"{made.valid.mean():.1%} pass all checks."
         ]
         if self.came is not None and self.run.target is not None:
-            words.append(self._answer())
+            of = f", measured on the {self.real.n_atoms} atoms that are rebuilt" if self.is_part else ""
+            words.append(answer(self.run.target, self.asked["condition"], self.came, of))
         failed = [name for name, passed in made.checks.items() if not passed[self.frame]]
         like, distance = self._pairs.nearest(self.frame)
         verdict = f"fails {', '.join(failed)}" if failed else "passes every check"
@@ -224,20 +226,6 @@ class GenerationView(View):
             f"{self.real_frames[like]:,}, {distance:.3f} nm away (RMSD of heavy atoms)."
         )
         return " ".join(words)
-
-    def _answer(self) -> str:
-        """Say what was asked for and what came."""
-        target, came = self.run.target, self.came
-        asked = self.asked["condition"]
-        assert came is not None
-        if target.classes:
-            shares = np.bincount(came.astype(int), minlength=len(target.classes)) / len(came)
-            parts = ", ".join(f"{name} {share:.0%}" for name, share in zip(target.classes, shares, strict=True))
-            return f"Asked for {asked or 'no class'}; came: {parts}."
-        unit = f" {target.unit}" if target.unit else ""
-        what = f"{asked:g}{unit}" if isinstance(asked, int | float) else "nothing in particular"
-        of = f", measured on the {self.real.n_atoms} atoms that are rebuilt" if self.is_part else ""
-        return f"{target.name}: asked for {what}; came {came.mean():.4g} ± {came.std():.2g}{unit}{of}."
 
     def figure(self) -> Any:
         """Return maps and distributions as a plotly figure.
@@ -285,18 +273,7 @@ class GenerationView(View):
 
     def table_html(self) -> str:
         """Return the checks as a table."""
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td style='text-align:right'>{n:,}</td><td style='text-align:right'>"
-            f"{share:.1%}</td><td><span aria-hidden='true' style='display:inline-block;height:9px;background:#0072B2;"
-            f"width:{round(90 * share)}px'></span></td></tr>"
-            for name, n, share in self.rows()
-        )
-        return (
-            "<table class='mdnb-checks' style='border-collapse:collapse;line-height:1.5'><thead><tr>"
-            "<th style='text-align:left'>check</th><th style='text-align:right'>pass</th>"
-            "<th style='text-align:right;padding-left:1em'>share</th><th></th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
+        return checks_html(self.rows())
 
     def static_html(self) -> str:
         """Return checks, distributions and structures as HTML for a report."""

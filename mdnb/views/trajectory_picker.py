@@ -39,7 +39,7 @@ class TrajectoryPicker(View):
         The folder to look through; never left.
     files : path or sequence of paths
         Opened at once with `mdnb.load`, relative to the current folder as there.
-    top, selection, stride, start, stop, time_step, make_whole
+    top, selection, stride, start, stop, time_step, units, make_whole
         As for `mdnb.load`; also what the controls start with.
     example : str, optional
         A packaged example, opened at once with `mdnb.example`. Not together with `files`.
@@ -74,6 +74,7 @@ class TrajectoryPicker(View):
         start: int | None = None,
         stop: int | None = None,
         time_step: float | None = None,
+        units: str | Mapping[str, Any] | None = None,
         make_whole: bool | str = True,
         example: str | None = None,
         database: str | None = None,
@@ -87,7 +88,7 @@ class TrajectoryPicker(View):
         self._call: tuple[str, dict[str, Any]] | None = None
         self.start: dict[str, Any] = {
             "top": top, "selection": selection, "stride": stride, "start": start, "stop": stop,
-            "time_step": time_step, "make_whole": make_whole,
+            "time_step": time_step, "units": units, "make_whole": make_whole,
         }  # fmt: skip
         chosen = [files] if isinstance(files, (str, os.PathLike)) else list(files)
         if chosen and example:
@@ -115,6 +116,7 @@ class TrajectoryPicker(View):
         start: int | None = None,
         stop: int | None = None,
         time_step: float | None = None,
+        units: str | Mapping[str, Any] | None = None,
         make_whole: bool | str = True,
     ) -> None:
         """Pick files, as `mdnb.load` does."""
@@ -126,6 +128,7 @@ class TrajectoryPicker(View):
             "start": start,
             "stop": stop,
             "time_step": time_step,
+            "units": units,
             "make_whole": make_whole,
         }
         opened = mdnb.load(names, **options)

@@ -6,13 +6,10 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import RLock
 from typing import Any
-
-from traitlets import Any as AnyTrait
 
 from mdnb.datasets import Window
 from mdnb.errors import DataError, SpecError
@@ -20,19 +17,15 @@ from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.runs import Run
 from mdnb.specs import Training, spec_class
-from mdnb.training.loop import Stopped
-from mdnb.training.plan import Plan
-from mdnb.training.prepare import prepare
-from mdnb.tuning import Study, tune
-from mdnb.views._attempts import Attempt, best_of, load_attempts
-from mdnb.views._job import TRAINING, Job
+from mdnb.tuning import Study
+from mdnb.views._attempts import Attempt, load_attempts
+from mdnb.views._trainer import Trainer
 from mdnb.views._tuner_code import tuner_code, tuner_parameters
-from mdnb.views._worker import Worker
 
 __all__ = ["Tuner"]
 
 
-class Tuner(Worker):
+class Tuner(Trainer):
     """Train with settings chosen in a form, watch, stop, compare, search; or the same by calls.
 
     Training runs in a thread, so that other cells and the controls stay alive. Of one process only one training
@@ -80,8 +73,6 @@ class Tuner(Worker):
         As `mdnb.fit`, where `start` is asked for; or for an unknown family.
     """
 
-    value = AnyTrait(None, allow_none=True, help="The Run that is kept, or None.")
-
     def __init__(
         self,
         features: Features,
@@ -100,16 +91,11 @@ class Tuner(Worker):
         if not isinstance(features, Features):
             raise DataError(f"got {type(features).__name__!r} as features, expected what mdnb.featurize returns")
         self.features, self.target, self.objective, self.window = features, target, objective, window
-        self.spec: ModelSpec = _begin(family)
+        self.spec = _begin(family)
         self.training = training or Training()
-        self.ranges: dict[str, tuple[float, float]] = dict(search or {})
+        self.ranges = dict(search or {})
         self.storage = storage
-        self.attempts: list[Attempt] = []
-        self.trials: tuple[dict[str, Any], ...] = ()
-        self.study: Study | None = None
-        self.searching = False
-        self._chosen: Attempt | None = None
-        self._lock = RLock()
+        self.attempts = []
         self._out = None if out is None else Path(out)
         if self._out is None:
             self._folder = Path(tempfile.mkdtemp(prefix="mdnb-tuner-"))
@@ -243,89 +229,6 @@ class Tuner(Worker):
     def resumable(self) -> Attempt | None:
         """The latest attempt that was stopped and can go on."""
         return next((one for one in reversed(self.attempts) if one.state == "stopped"), None)
-
-    # --- the work ------------------------------------------------------------------------------------------------
-
-    def _refuse_busy(self) -> None:
-        if self.running:
-            raise SpecError("a training or a search runs already; stop it first, or wait for it")
-
-    def _take(self, work: Callable[[Job], None]) -> Job:
-        with self._lock:
-            self._refuse_busy()
-            self.job = Job(work, "mdnb-tuner", lambda: self._tell(True))
-            return self.job
-
-    def _new(self) -> Attempt:
-        with self._lock:
-            number = max((one.number for one in self.attempts), default=0) + 1
-            attempt = Attempt(number, self.spec, self.training, self._folder / f"run-{number:03}")
-            self.attempts.append(attempt)
-        return attempt
-
-    def _plan(self, attempt: Attempt) -> Plan:
-        return prepare(self.features, self.target, attempt.spec, attempt.training, self.window, self.objective)
-
-    def _train(self, attempt: Attempt, job: Job) -> None:
-        self.error = ""
-        self._tell(True)
-        try:
-            if not job.take(TRAINING):
-                attempt.state = "stopped"
-                return
-            try:
-                attempt.carry_out(self._plan, job, self._tell)
-            finally:
-                TRAINING.release()
-        except Stopped:
-            attempt.state = "stopped"
-        except BaseException as error:
-            attempt.state, attempt.error = "failed", str(error) or type(error).__name__
-            if attempt.folder.exists():  # a loss that is not a number: the last good state was saved
-                attempt.run = Run.load(attempt.folder)
-            raise
-        finally:
-            attempt.clock(False)
-            self._choose()
-
-    def _search(self, job: Job, trials: int, timeout: float | None) -> None:
-        self.error, self.searching = "", True
-        self._tell(True)
-        try:
-            if not job.take(TRAINING):
-                return
-            try:
-                study = tune(
-                    self.features, self.target, self.spec, trials=trials, training=self.training, window=self.window,
-                    objective=self.objective, search=self.ranges, out=self._folder / "search", storage=self.storage,
-                    timeout=timeout, stop=job.stopped, callback=self._on_trials,
-                )  # fmt: skip
-            finally:
-                TRAINING.release()
-            self.study = study
-            if study.run is not None:
-                self._add(study, study.run)
-        finally:
-            self.searching = False
-
-    def _on_trials(self, trials: tuple[dict[str, Any], ...]) -> None:
-        self.trials = trials
-        self._tell(False)
-
-    def _add(self, study: Study, run: Run) -> None:
-        """Take the best of a search among the attempts, unless it is there already."""
-        if any(one.spec == study.spec and one.training == study.training and one.run for one in self.attempts):
-            return
-        attempt = self._new()
-        attempt.spec, attempt.training, attempt.run, attempt.history = study.spec, study.training, run, run.history
-        attempt.state = "finished"
-        run.save(attempt.folder)
-        self._choose()
-
-    def _choose(self) -> None:
-        chosen = self._chosen if self._chosen is not None else best_of(self.attempts)
-        if chosen is not None and chosen.run is not self.value:
-            self.value = chosen.run
 
     # --- what is left of it --------------------------------------------------------------------------------------
 

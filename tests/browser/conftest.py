@@ -63,7 +63,7 @@ class Watch:
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
     outcome = yield
     opened = getattr(item, "funcargs", {}).get("page")
-    if outcome.failed and opened is not None:
+    if outcome.failed and opened is not None and call.when == "call":  # later it is gone
         SCREENSHOTS.mkdir(exist_ok=True)
         opened.screenshot(path=str(SCREENSHOTS / f"failed-{item.name}.png"))
     return outcome

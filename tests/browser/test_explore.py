@@ -51,7 +51,20 @@ def draw_around(page: Any, corners: list[tuple[float, float]]) -> None:
     page.mouse.up()
 
 
+_OPACITY = "one => getComputedStyle(one).opacity"
+
+
+def over(one: Any, other: Any) -> bool:
+    """Return whether two things lie over each other."""
+    a, b = one.bounding_box(), other.bounding_box()
+    across = min(a["x"] + a["width"], b["x"] + b["width"]) - max(a["x"], b["x"])
+    down = min(a["y"] + a["height"], b["y"] + b["height"]) - max(a["y"], b["y"])
+    return across > 0 and down > 0
+
+
 def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> None:
+    sent: list[Any] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     open_notebook(page, lab, "explorer.ipynb", [CELL, "explorer"])
     command(page, "notebook:run-all-cells")
     explorer = page.locator(".mdnb-explorer")
@@ -60,6 +73,8 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     poll("the molecule", lambda: drawn(pixels(canvas)), page)
     place = on_plot(page, explorer, "xy")
     shoot(page, explorer, "explorer-first")
+    # Thousands of points, each with a transform: in a layer of their own, or whatever changes on the page is slow.
+    assert explorer.locator(".main-svg").first.evaluate("one => getComputedStyle(one).willChange") == "transform"
 
     # Around the left-handed state: phi > 0, a few frames among 24,000.
     draw_around(page, [place(x, y) for x, y in ((0.55, 0.1), (0.75, 0.1), (0.75, 0.95), (0.55, 0.95))])
@@ -69,6 +84,8 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     assert int(text.split()[0]) > 50, text
     text = ask(page, "print(explorer.frame in explorer.value, explorer.structure.value == explorer.frame)")
     assert text == "True True"
+    outline = explorer.locator(".js-plotly-plot .selectionlayer path")
+    assert outline.count() > 0
 
     # A click: the frames of that place, and the nearest of them is shown.
     page.mouse.click(*place(0.12, 0.08))
@@ -76,6 +93,17 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     before = pixels(canvas)
     text = ask(page, "print(len(explorer.value), explorer.landscape.where(explorer.frame))")
     assert "alanine-dipeptide" in text, text
+    poll("the outline, which no longer holds what is chosen, to go", lambda: outline.count() == 0, page)
+    told = " ".join(one if isinstance(one, str) else one.decode("latin1") for one in sent)
+    assert "plotly_click" in told
+    assert "plotly_hover" not in told  # the mouse has passed over points
+
+    # The bar of tools beside the title; nothing in it sends the figure away.
+    page.mouse.move(*place(0.5, 0.5))
+    tools = explorer.locator(".js-plotly-plot .modebar").first
+    poll("the tools", lambda: float(tools.locator(".modebar-group").first.evaluate(_OPACITY)) > 0.9, page)
+    assert not over(explorer.locator(".gtitle").first, tools)
+    assert explorer.locator(".modebar-btn[data-title*='Share'], .modebar-btn[data-title*='loud']").count() == 0
 
     # The slider moves through the chosen frames; number and map follow.
     shown = explorer.get_by_label("Frame", exact=True).first.input_value()
@@ -88,8 +116,11 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     assert ask(page, "print(explorer.frame)") == number.input_value()
 
     # By keyboard and from Python.
+    draw_around(page, [place(x, y) for x, y in ((0.55, 0.1), (0.75, 0.1), (0.75, 0.95), (0.55, 0.95))])
+    poll("the outline", lambda: outline.count() > 0, page)
     explorer.get_by_role("button", name="Choose none").press("Enter")
     explorer.get_by_text("No frames are chosen").wait_for()
+    poll("the outline to go", lambda: outline.count() == 0, page)
     assert ask(page, "print(len(explorer.value)); explorer.value = range(100, 200)") == "0"
     explorer.get_by_text("100 frames chosen").wait_for()
     explorer.get_by_role("button", name="Show code").click()
@@ -138,6 +169,11 @@ def test_a_residue_is_clicked_in_the_plot_and_in_the_structure(page: Any, lab: d
     poll("the molecule", lambda: drawn(pixels(canvas)), page)
     shoot(page, view, "explanation-first")
     before = pixels(canvas)
+
+    titles = view.locator(".js-plotly-plot .infolayer .annotation-text").all()
+    ticks = view.locator(".js-plotly-plot .cartesianlayer .ytick text, .js-plotly-plot .cartesianlayer .y2tick text")
+    assert len(titles) == 3
+    assert not [(t.inner_text(), k.text_content()) for t in titles for k in ticks.all() if over(t, k)]
 
     # A bar: the residue is chosen, and framed in the structure.
     place = on_plot(page, view, "x2y2")

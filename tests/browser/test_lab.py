@@ -41,8 +41,7 @@ def ask(page: Any, code: str) -> str:
         "code => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(code)", code
     )
     command(page, "notebook:run-cell")
-    # A progress bar that is done leaves an empty place.
-    printed = page.locator(".jp-Notebook .jp-Cell").last.locator(".jp-OutputArea-output pre:not(:empty)")
+    printed = page.locator(".jp-Notebook .jp-Cell").last.locator(".jp-OutputArea-output pre")
     printed.first.wait_for()
     return "\n".join(printed.all_text_contents()).strip()
 

@@ -43,10 +43,14 @@ def test_picker_and_tuner_are_drawn_and_react(front: str, page: Any, lab: dict[s
     canvas.scroll_into_view_if_needed()
     poll("the molecule", lambda: drawn(pixels(canvas)), page)
     tuner = page.locator(".mdnb-tuner")
+    # What was set before the page came: Voila opens it when all cells have run.
+    figure = tuner.locator(".js-plotly-plot .main-svg").first
+    poll("the height of the figure", lambda: figure.bounding_box()["height"] == 330, page)
     tuner.get_by_role("button", name="Start").click()
     tuner.get_by_text("run 1: finished, epoch 2 of 2").wait_for()
     curves = tuner.locator(".js-plotly-plot .scatterlayer .trace path.js-line")
     poll("the learning curves", lambda: curves.count() >= 2, page)
+    poll("the title of the axis", lambda: tuner.locator(".js-plotly-plot .xtitle").text_content() == "epoch", page)
     tuner.get_by_role("button", name="Show code").click()
     tuner.locator("pre", has_text="mdnb.fit").wait_for()
     assert page.get_by_text("Error displaying widget").count() == 0

@@ -39,6 +39,8 @@ def test_train_stop_compare(page: Any, lab: dict[str, Any]) -> None:
     command(page, "notebook:run-all-cells")
     tuner = page.locator(".mdnb-tuner").last
     status = tuner.locator(".mdnb-status")
+    # The bar of `featurize` is done, and leaves no empty line.
+    assert page.locator(".jp-Notebook .jp-Cell").first.locator(".jp-OutputArea-child").count() == 1
     epochs = tuner.get_by_label("epochs", exact=True)
     epochs.fill("2")
     epochs.press("Tab")

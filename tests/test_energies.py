@@ -90,6 +90,25 @@ class TestEnergies:
         assert (mdnb.energies(tight, iterations=200).clashes == 0).all()
         assert "100.0% are free of clashes" in repr(found)
 
+    def test_a_short_hydrogen_bond_is_no_clash(self):
+        folded = mdnb.example("chignolin").frames(0)
+        topology = folded.topology
+        name = {str(atom): atom.index for atom in topology.atoms}
+        donor, hydrogen, oxygen = (name[one] for one in ("THR6-OG1", "THR6-HG1", "ASP3-OD1"))
+        openmm = pytest.importorskip("openmm")
+        system = openmm.System()
+        for _ in range(3):
+            system.addParticle(12)
+        counts = []
+        for length in (0.155, 0.12):
+            xyz = folded.xyz.copy()
+            along = xyz[0, hydrogen] - xyz[0, donor]
+            xyz[0, oxygen] = xyz[0, hydrogen] + length * along / np.linalg.norm(along)
+            far = mdtraj.Trajectory(xyz, topology).atom_slice(sorted([donor, hydrogen, oxygen]))
+            counts.append(int(mdnb.energies(far, system=system, iterations=0).clashes[0]))
+        assert counts[0] == 0
+        assert counts[1] > 0
+
     def test_of_generated_structures(self):
         generated = mdnb.generate(trained("VAE"), 3)
         found = mdnb.energies(generated, iterations=5)

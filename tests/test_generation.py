@@ -1,5 +1,6 @@
 """Generated structures, the checks that judge them, and the distance to molecular dynamics."""
 
+import copy
 from dataclasses import replace
 
 import mdtraj
@@ -403,3 +404,42 @@ def test_conditions_that_are_none(conditional, condition, sentence):
 def test_a_condition_for_a_run_without_one(run):
     with pytest.raises(SpecError, match=r"was trained without a target and takes no condition; train it with one"):
         mdnb.generate(run, 5, 0.4)
+
+
+# --- drawn again -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", GENERATORS)
+def test_refused_structures_are_drawn_again(family):
+    once, often = (
+        mdnb.generate(trained(family), 200, seed=3, reference=trajectories(), attempts=most) for most in (1, 4)
+    )
+    kept = once.valid
+    assert not kept.all()
+    assert np.array_equal(once.structures.xyz[kept], often.structures.xyz[kept])  # those that passed are the same
+    assert np.array_equal(often.draws > 1, ~kept)
+    assert 2 <= often.draws.max() <= 4
+    assert often.valid.sum() > kept.sum()
+    assert often.valid[kept].all()
+    found = check_structures(often.structures, Limits.measure(trajectories().frames(slice(None))))
+    assert all(np.array_equal(found[name], passed) for name, passed in often.checks.items())
+    share = f"{kept.mean():.1%} passed the checks as first drawn, {often.valid.mean():.1%} after at most 4 draws each"
+    assert share in often.notes[-1]
+    assert often.only([5, 2]).draws.tolist() == often.draws[[5, 2]].tolist()
+    assert often.table()["draws"].tolist() == often.draws.tolist()
+
+
+def test_asked_again_they_keep_their_latents():
+    """A VAE whose decoder alone decides makes what it made: nothing is gained."""
+    run = trained("VAE")
+    model = copy.deepcopy(run.model)
+    model.residual.factor.zero_()
+    quiet = replace(run, model=model)
+    once, often = (mdnb.generate(quiet, 100, seed=1, attempts=most) for most in (1, 3))
+    assert np.allclose(once.structures.xyz, often.structures.xyz, atol=1e-5)
+
+
+@pytest.mark.parametrize("attempts", [0, 1.5, True])
+def test_attempts_are_counted(attempts):
+    with pytest.raises(SpecError, match="expected how often to draw at most, a whole number of at least 1"):
+        mdnb.generate(trained("VAE"), 5, attempts=attempts)

@@ -35,7 +35,8 @@ def test_modes_stay_apart_and_parts_are_mixed(kept):
     assert (made[:, 2] == 3 * made[:, 1]).all()  # one part comes from one frame
     assert (made[:, 0] - z[:, 0]).abs().numpy() == pytest.approx(0.1, abs=1e-6)  # the network's mean, and a residual
     both = torch.stack([torch.sign(made[:, 0] - z[:, 0]), made[:, 1], made[:, 3]], dim=1)
-    assert torch.corrcoef(both.T)[~torch.eye(3, dtype=bool)].abs().max() < 0.25  # others from other frames
+    found = torch.corrcoef(both.T)[~torch.eye(3, dtype=bool)].abs().max()
+    assert 0.2 < found < 0.75  # half of them from the same frame, others from others
     assert made[:, 3].mean().abs() < 0.25
 
 

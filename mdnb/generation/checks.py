@@ -61,8 +61,7 @@ class Limits:
     pairs : (n_pairs, 2) int array
         Atoms more than three bonds apart.
     nearest : (n_pairs,) array
-        A pair nearer than this, in nm, clashes: 90% of the nearest seen, at most 75% of the sum of the van der
-        Waals radii (0.06 nm for a hydrogen on N, O or S).
+        A pair nearer than this, in nm, clashes: 90% of the nearest seen, at most what `Molecule.nearest` says.
     centres : (n_centres, 4) int array
         A centre with three or four neighbours, and three of them, heavy ones.
     hands : (n_centres,) array
@@ -114,7 +113,6 @@ class Limits:
         stiff, stiff_twist = _stiff(structures, molecule)
         squares = np.full(len(molecule.pairs), np.inf, np.float32)
         lower_squares(structures.xyz, molecule.pairs, squares)
-        apart = 0.75 * (molecule.radii[molecule.pairs[:, 0]] + molecule.radii[molecule.pairs[:, 1]])
         volumes = _volumes(structures.xyz, molecule.centres)
         handed = (np.abs(np.sign(volumes).mean(0)) == 1) & (np.abs(volumes).mean(0) > 0.4)
         bridges = _span(structures, molecule.sulphurs, mdtraj.compute_distances)
@@ -138,7 +136,7 @@ class Limits:
             stiff_twist=stiff_twist,
             regions=regions,
             pairs=molecule.pairs,
-            nearest=np.minimum(0.9 * np.sqrt(squares), apart),
+            nearest=np.minimum(0.9 * np.sqrt(squares), molecule.nearest),
             centres=molecule.centres,
             hands=np.where(handed, np.sign(volumes[0]), 0),
             disulphides=molecule.sulphurs[bridged],

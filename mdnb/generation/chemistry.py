@@ -14,6 +14,8 @@ from mdnb.features.distances import within_bonds
 __all__ = ["Molecule", "read_molecule"]
 
 _PROLINES = ("PRO", "HYP")
+_POLAR = ("N", "O", "S")
+_HYDROGEN_BOND = 0.14  # nm; shorter ones are clashes
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class Molecule:
         The torsion omega of each peptide bond, by its heavy atoms.
     pairs : (n_pairs, 2) array
         Atoms more than three bonds apart.
-    radii : (n_atoms,) array of float
-        Of van der Waals in nm; 0.06 nm for a hydrogen on N, O or S, which may make a hydrogen bond.
+    nearest : (n_pairs,) array of float
+        Each of these pairs clashes when nearer than this, in nm: 75% of the sum of their radii of van der Waals, that
+        of a hydrogen on N, O or S being 0.06 nm; between such a one and N, O or S, which may be a hydrogen bond,
+        0.14 nm (Word et al., J. Mol. Biol. 285, 1711 (1999), https://doi.org/10.1006/jmbi.1998.2400).
     centres : (n_centres, 4) array
         An atom with three or four neighbours, and three of them, heavy ones.
     threefold : (n_threefold, 4) array
@@ -55,7 +59,7 @@ class Molecule:
     angles: np.ndarray
     amides: np.ndarray
     pairs: np.ndarray
-    radii: np.ndarray
+    nearest: np.ndarray
     centres: np.ndarray
     threefold: np.ndarray
     ring_torsions: np.ndarray
@@ -98,12 +102,13 @@ def read_molecule(topology: mdtraj.Topology) -> Molecule:
     free = [i for i in near if element[i] == "S" and all(element[j] not in ("H", "S") for j in near[i])]
     backbone, kinds = _backbone(topology, near)
     turns_array = _rows(turns, 5)
+    pairs = _apart(topology)
     return Molecule(
         bonds=_rows([(a.index, b.index) for a, b in topology.bonds], 2),
         angles=_rows([(i, mid, j) for mid, row in near.items() for k, i in enumerate(row) for j in row[k + 1 :]], 3),
         amides=_rows(amides, 4),
-        pairs=_apart(topology),
-        radii=_radii(topology, near, heavy, element),
+        pairs=pairs,
+        nearest=_nearest(topology, pairs, near, heavy, element),
         centres=_rows(centres, 4),
         threefold=_rows([(centre, *row) for centre, row in threefold.items()], 4),
         ring_torsions=turns_array[:, 1:],
@@ -128,14 +133,21 @@ def _apart(topology: mdtraj.Topology) -> np.ndarray:
     return np.argwhere(apart)
 
 
-def _radii(
-    topology: mdtraj.Topology, near: dict[int, list[int]], heavy: set[int], element: dict[int, str]
+def _nearest(
+    topology: mdtraj.Topology,
+    pairs: np.ndarray,
+    near: dict[int, list[int]],
+    heavy: set[int],
+    element: dict[int, str],
 ) -> np.ndarray:
+    """Return the distances below which pairs clash, (n_pairs,)."""
     radii = np.array([atom.element.radius if atom.element else 0.15 for atom in topology.atoms], float)
-    for index in near:  # a hydrogen that can make a hydrogen bond comes far nearer than others
-        if index not in heavy and any(element[other] in ("N", "O", "S") for other in near[index]):
-            radii[index] = 0.06
-    return radii
+    takes = np.array([element[atom.index] in _POLAR for atom in topology.atoms])
+    gives = np.array([i not in heavy and any(element[j] in _POLAR for j in near[i]) for i in range(len(radii))])
+    radii[gives] = 0.06  # it comes far nearer than others
+    first, second = pairs.T
+    bridge = (gives[first] & takes[second]) | (takes[first] & gives[second])
+    return np.where(bridge, _HYDROGEN_BOND, 0.75 * (radii[first] + radii[second]))
 
 
 def _amides(

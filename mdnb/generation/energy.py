@@ -120,7 +120,8 @@ def energies(
     tolerance : float
         It ends when the root mean square force is below, in kJ/mol/nm.
     limits : Limits, optional
-        Which distances are clashes. By default those below 75% of the sum of the van der Waals radii.
+        Which distances are clashes. By default those below 75% of the sum of the van der Waals radii, and hydrogen
+        bonds below 0.14 nm.
     platform : str, optional
         Of OpenMM; by default ``Reference`` up to 60 atoms and ``CPU`` above.
 
@@ -252,8 +253,7 @@ def _relax(
 
 def _clashes(structures: mdtraj.Trajectory) -> np.ndarray:
     molecule = read_molecule(structures.topology)
-    nearest = 0.75 * (molecule.radii[molecule.pairs[:, 0]] + molecule.radii[molecule.pairs[:, 1]])
-    return np.asarray(count_clashes(structures.xyz, molecule.pairs, (nearest**2).astype(np.float32)))
+    return np.asarray(count_clashes(structures.xyz, molecule.pairs, (molecule.nearest**2).astype(np.float32)))
 
 
 def _moved(before: np.ndarray, after: np.ndarray) -> np.ndarray:

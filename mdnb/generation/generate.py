@@ -62,9 +62,9 @@ def generate(
         ``internal-coordinates``, and for the others.
     attempts : int
         Draw a structure that the checks refuse again, up to so often in all (rejection sampling), before anything is
-        cleaned up. Their latents stay, so that populations are what they are; only what the latents leave open, such
-        as side chains, is drawn anew. ``draws`` of the result says how often each was drawn. Twenty do well for a
-        small protein, where side chains that know nothing of each other clash.
+        cleaned up. Their latents stay, and only what those leave open, such as side chains, is drawn anew. ``draws``
+        of the result says how often each was drawn. Dense structures clash more often than loose ones, so that every
+        further attempt makes the latter more frequent: compare with `mdnb.judge`.
 
     Returns
     -------

@@ -56,8 +56,9 @@ class Autoencoder(Model):
 
     Samples are drawn from a mixture of Gaussians fitted on the training latents after training, since the
     standard normal is not where the latents are, and get what the latents do not hold as noise with the covariance
-    of the residuals, in which the bonds and angles of a ring go together. Of a conditional VAE the mixture is that
-    of latents and condition together, and is drawn from given the condition.
+    of the residuals, in which the bonds and angles of a ring go together. Of a molecule of several parts, whose side
+    chains have more than one place, they get it from real frames near by, part by part (`Nearby`). Of a conditional
+    VAE the mixture is that of latents and condition together, and is drawn from given the condition.
 
     References: Kingma, Welling (2013), https://doi.org/10.48550/arXiv.1312.6114; Sohn, Lee, Yan (NeurIPS 2015,
     conditional); Rybkin, Daniilidis, Levine (2021), https://doi.org/10.48550/arXiv.2006.13202; Ghosh et al. (2020),

@@ -13,6 +13,8 @@ __all__ = ["Nearby"]
 _FRAMES, _NUMBERS = 2000, 4_000_000
 #: Frames whose latents are nearest, of which one is drawn.
 _NEAR = 20
+#: Chance that a part is that of the frame whose residual is taken: side chains that fit each other.
+_TOGETHER = 0.5
 #: Latents and values that are compared at once.
 _BATCH = 1000
 
@@ -22,10 +24,11 @@ class Nearby(nn.Module):
 
     The numbers that move parts of a molecule against each other follow the network: to its mean goes the residual of
     one real frame, drawn from those whose latents are nearest to the new ones. The numbers of each part for itself
-    (the rotamers of a side chain, the pucker of a ring, its bonds and angles) are those of a frame drawn anew for
-    each part, as from a rotamer library that knows the latents. So what has several modes keeps them, where noise
-    with one covariance for all would fill the gaps between them; and a structure goes together from the parts of
-    many frames, so that it is the copy of none.
+    (the rotamers of a side chain, the pucker of a ring, its bonds and angles) are those of the same frame for every
+    other part, which keeps side chains packed, and for the rest those of a frame drawn anew for each, as from a
+    rotamer library that knows the latents. So what has several modes keeps them, where noise with one covariance for
+    all would fill the gaps between them; and a structure goes together from the parts of many frames, so that it is
+    the copy of none.
 
     References: Dunbrack, Karplus, J. Mol. Biol. 230, 543 (1993), https://doi.org/10.1006/jmbi.1993.1170 (rotamers
     given the backbone); Silverman, Young, Biometrika 74, 469 (1987), https://doi.org/10.1093/biomet/74.3.469 (the
@@ -102,9 +105,15 @@ class Nearby(nn.Module):
             rows = slice(start, start + _BATCH)
             apart = torch.cdist(latents[rows] / self.scale, self.latents[:kept] / self.scale)
             order = apart.topk(near, largest=False).indices
+            first = order[:, 0]
             for part in self._part.unique().tolist():
                 pick = torch.randint(near, (len(order), 1), generator=generator).to(order.device)
                 frames = order.gather(1, pick)[:, 0]
+                if part < 0:
+                    first = frames
+                else:
+                    stay = torch.rand(len(order), generator=generator).to(order.device) < _TOGETHER
+                    frames = torch.where(stay, first, frames)
                 columns = (self._part == part).nonzero()[:, 0].to(order.device)
                 found = self.own[frames[:, None], columns]
                 made[rows, columns] = found + decoded[rows, columns] if part < 0 else found

@@ -23,6 +23,8 @@ _PUBLIC = {
     "fit": "mdnb.training",
     "resume": "mdnb.training",
     "cross_validate": "mdnb.training",
+    "ensemble": "mdnb.training",
+    "Ensemble": "mdnb.training",
     "Training": "mdnb.specs",
     "CNN": "mdnb.models.cnn",
     "MLP": "mdnb.models.mlp",
@@ -140,7 +142,9 @@ if TYPE_CHECKING:
     from mdnb.sources.packaged import example as example
     from mdnb.sources.simulate import simulate as simulate
     from mdnb.specs import Training as Training
+    from mdnb.training import Ensemble as Ensemble
     from mdnb.training import cross_validate as cross_validate
+    from mdnb.training import ensemble as ensemble
     from mdnb.training import fit as fit
     from mdnb.training import resume as resume
     from mdnb.trajectories import Trajectories as Trajectories

@@ -9,7 +9,8 @@ from learning_fixtures import FAST, features
 import mdnb
 from mdnb.errors import SpecError, TrainingError
 from mdnb.models.base import Predictor
-from mdnb.tuning import _suggest
+from mdnb.tuning import search
+from mdnb.tuning.space import suggest
 
 TRAINING = mdnb.Training(epochs=2, **FAST)
 SEARCH = {"channels": (4, 8), "layers": (1, 2), "hidden": (4, 16)}
@@ -24,7 +25,7 @@ def suggested(kind, bounds=None):
     """Return the optuna distributions that a search of `kind` draws from."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     trial = study.ask()
-    _suggest(kind, TRAINING, trial, bounds or {})
+    suggest(kind, TRAINING, trial, bounds or {})
     return study.trials[0].distributions
 
 
@@ -64,13 +65,13 @@ def test_best_is_best():
 
 def test_it_continues_from_its_journal(tmp_path, monkeypatch):
     first = tune(2, out=tmp_path)
-    trained, right = [], mdnb.tuning.fit
+    trained, right = [], search.fit
 
     def counted(*args, **options):
         trained.append(args[2])
         return right(*args, **options)
 
-    monkeypatch.setattr("mdnb.tuning.fit", counted)
+    monkeypatch.setattr("mdnb.tuning.search.fit", counted)
     second = tune(4, out=tmp_path)
     assert 2 <= len(trained) <= 3  # two more, and the best once again where it was one of the first
     assert len(second.trials) == 4
@@ -122,7 +123,7 @@ def test_an_rnn_with_a_window():
 
 
 def test_ctrl_c_ends_the_search_and_keeps_the_finished_trials(tmp_path, monkeypatch):
-    right, calls = mdnb.tuning._pruner, []
+    right, calls = search._pruner, []
 
     def interrupts(trial):
         report = right(trial)
@@ -135,7 +136,7 @@ def test_ctrl_c_ends_the_search_and_keeps_the_finished_trials(tmp_path, monkeypa
 
         return callback
 
-    monkeypatch.setattr("mdnb.tuning._pruner", interrupts)
+    monkeypatch.setattr("mdnb.tuning.search._pruner", interrupts)
     with pytest.raises(KeyboardInterrupt):
         tune(5, out=tmp_path)
     assert calls == [0, 1]

@@ -235,7 +235,6 @@ class Run:
         self.require_finished()
         return self.outputs(features, self.samples(features).frames)
 
-    @torch.no_grad()
     def errors(self, features: Features) -> np.ndarray:
         """Return the standard deviation that is predicted for each number of `predict`, (n_samples,), in its unit.
 
@@ -245,12 +244,16 @@ class Run:
             When the run was not trained with ``mdnb.Labels(uncertainty=True)``.
         """
         self.check(features)
+        return self.output_errors(features, self.samples(features).frames)
+
+    @torch.no_grad()
+    def output_errors(self, features: Features, frames: np.ndarray) -> np.ndarray:
+        """Return `errors` of windows of frames (n_samples, window), (n_samples,)."""
         model = self.model
         if not isinstance(model, Predictor) or not isinstance(model.head, GaussianHead) or self.target is None:
             raise DataError("this run predicts no errors; train with objective=mdnb.Labels(uncertainty=True)")
         self.require_finished()
-        rows = _batches(self.samples(features).frames)
-        found = [model.head.error(model.encoder(self.inputs(features, own))) for own in rows]
+        found = [model.head.error(model.encoder(self.inputs(features, own))) for own in _batches(frames)]
         return np.asarray(torch.cat(found).numpy() * self.target.scale)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:

@@ -65,6 +65,8 @@ class SlowModesHead(Head):
     With ``n_numbers`` a linear map of the scaled sample is added to the network's output. It begins as TICA's modes
     of the training part, and the network's share as zero, so that training begins at the linear optimum and the
     epoch that is kept is no worse than it on the validation part.
+    At the end TICA's modes are taken back unless the validation part shows beyond chance that the network is better;
+    then the scores are TICA's to the last digit. A network that passes may still be a tie with TICA on the test part.
 
     References: Wu, Noe, J. Nonlinear Sci. 30, 23 (2020), https://doi.org/10.1007/s00332-019-09567-y; Mardt et
     al., Nat. Commun. 9, 5 (2018), https://doi.org/10.1038/s41467-017-02388-1; with ``reversible``: Chen, Sidky,

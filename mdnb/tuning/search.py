@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,42 +17,15 @@ from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
-from mdnb.specs import Setting, Spec, Training, spec_class
+from mdnb.specs import Spec, Training, spec_class
 from mdnb.targets import make_target
 from mdnb.training import fit
 from mdnb.training.loop import Stopped
+from mdnb.tuning import trials as known
+from mdnb.tuning.space import suggest
+from mdnb.tuning.study import Study
 
-__all__ = ["Study", "searched_ranges", "tune"]
-
-
-@dataclass(frozen=True)
-class Study:
-    """What a search tried.
-
-    Attributes
-    ----------
-    trials : tuple of dict
-        For each finished trial its number, its settings and its ``validation_loss``, best first.
-    spec : ModelSpec
-        The best choices.
-    training : Training
-    run : Run or None
-        The best choices, trained; its test part was never seen by the search. None where the search was stopped and
-        the best trial was not one of this call; ``mdnb.fit(features, target, study.spec, study.training)`` makes it.
-    importances : dict of float
-        Share of the variance of the loss that each setting explains, largest first; empty for fewer than four
-        trials (Hutter, Hoos, Leyton-Brown, ICML 2014: functional ANOVA).
-    """
-
-    trials: tuple[dict[str, Any], ...]
-    spec: ModelSpec
-    training: Training
-    run: Run | None
-    importances: dict[str, float] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        best = self.trials[0]["validation_loss"]
-        return f"Study: {len(self.trials)} trials, best validation loss {best:.4f}\n  {self.spec}\n{self.run!r}"
+__all__ = ["tune"]
 
 
 def tune(
@@ -160,18 +132,18 @@ def tune(
     with progress_bar(total=trials, description=f"tune {kind.__name__}", unit="trial") as bar:
         shown = 0
         while not ended:
-            done = len(_done(study))
+            done = len(known.done(study))
             bar.update(min(done, trials) - shown)
             shown = min(done, trials)
             if callback is not None:
-                callback(_rows(study))
+                callback(known.rows(study))
             if done >= trials or over():
                 ended = done < trials
                 break
             trial = study.ask()
             # Drawn by its number, so that a search that continues, or is shared, draws what one alone would.
             study.sampler = optuna.samplers.TPESampler(seed=training.seed + trial.number)
-            spec, settings = _suggest(start, training, trial, bounds)
+            spec, settings = suggest(start, training, trial, bounds)
             try:
                 run = fit(
                     features, made, spec, settings, window=window, objective=objective, callback=_pruner(trial),
@@ -190,17 +162,17 @@ def tune(
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             except (optuna.TrialPruned, TrainingError):
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    finished = sorted(_finished(study), key=_loss)
+    finished = sorted(known.finished(study), key=known.loss)
     if not finished:
         if ended:
             raise TrainingError("the search was ended before its first trial was finished; give it more time")
         raise TrainingError(f"none of the {trials} trials finished: each loss was not a number; narrow search=")
     rows = tuple({"trial": one.number, **one.params, "validation_loss": one.value} for one in finished)
-    spec, settings = _suggest(start, training, optuna.trial.FixedTrial(rows[0]), bounds)
+    spec, settings = suggest(start, training, optuna.trial.FixedTrial(rows[0]), bounds)
     chosen = best[1] if best is not None and best[0] == finished[0].number else None
     if chosen is None and not ended:
         chosen = fit(features, made, spec, settings, window=window, objective=objective, stop=stop)
-    return Study(rows, spec, settings, chosen, _importances(study))
+    return Study(rows, spec, settings, chosen, known.importances(study))
 
 
 def _study(kind: type[Spec], storage: Any, out: str | os.PathLike[str] | None, key: str) -> optuna.Study:
@@ -217,91 +189,6 @@ def _study(kind: type[Spec], storage: Any, out: str | os.PathLike[str] | None, k
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         load_if_exists=True,
     )
-
-
-def _loss(trial: optuna.trial.FrozenTrial) -> float:
-    return float("inf") if trial.value is None else trial.value
-
-
-def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    return study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
-
-
-def _done(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that count: those that finished, and those that were given up as bad."""
-    states = optuna.trial.TrialState
-    return study.get_trials(deepcopy=False, states=[states.COMPLETE, states.PRUNED])
-
-
-_STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "RUNNING": "running", "FAIL": "failed", "WAITING": "waiting"}
-
-
-def _rows(study: optuna.Study) -> tuple[dict[str, Any], ...]:
-    """Return every trial so far; of one that did not finish, the loss of its last epoch."""
-    return tuple(
-        {
-            "trial": one.number,
-            **one.params,
-            "validation_loss": one.value if one.state.name == "COMPLETE" else _last(one),
-            "state": _STATES[one.state.name],
-        }
-        for one in study.get_trials(deepcopy=False)
-    )
-
-
-def _last(trial: optuna.trial.FrozenTrial) -> float | None:
-    return trial.intermediate_values[max(trial.intermediate_values)] if trial.intermediate_values else None
-
-
-def _importances(study: optuna.Study) -> dict[str, float]:
-    """Return the share of each setting in the variance of the loss; empty where there is too little to say."""
-    finished = _finished(study)
-    if len(finished) < 4 or len({one.value for one in finished}) < 2:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return {name: float(share) for name, share in found.items()}
-
-
-def _suggest(
-    start: ModelSpec | type[ModelSpec], training: Training, trial: Any, bounds: Mapping[str, tuple[float, float]]
-) -> tuple[ModelSpec, Training]:
-    """Return what a trial draws; settings that are not searched stay as in `start`."""
-    values = {one.name: _suggest_one(one, trial, bounds.get(one.name)) for one in start.settings() if one.searched}
-    low, high = bounds.get("learning_rate", _RATES)
-    rate = trial.suggest_float("learning_rate", low, high, log=True)
-    return replace(start() if isinstance(start, type) else start, **values), replace(training, learning_rate=rate)
-
-
-#: Of the learning rate, unless narrower ones are asked for.
-_RATES = (2e-4, 2e-2)
-
-
-def searched_ranges(
-    kind: type[ModelSpec], bounds: Mapping[str, tuple[float, float]] | None = None
-) -> dict[str, tuple[float, float]]:
-    """Return between which numbers a search of a family draws each setting; `bounds` are narrower ones."""
-    numbers = [one for one in kind.settings() if one.searched and one.options is None and one.type is not bool]
-    return {**{one.name: _near(one) for one in numbers}, "learning_rate": _RATES, **(bounds or {})}
-
-
-def _suggest_one(setting: Setting, trial: Any, bounds: tuple[float, float] | None) -> Any:
-    if setting.options is not None:
-        return trial.suggest_categorical(setting.name, list(setting.options))
-    if setting.type is bool:
-        return trial.suggest_categorical(setting.name, [False, True])
-    low, high = bounds or _near(setting)
-    if setting.type is int:
-        return trial.suggest_int(setting.name, int(low), int(high), log=setting.log)
-    return trial.suggest_float(setting.name, low, high, log=setting.log)
-
-
-def _near(setting: Setting) -> tuple[float, float]:
-    """Return bounds worth searching: within a factor of four of the default, and within the declared ones."""
-    assert setting.low is not None and setting.high is not None  # noqa: PT018 - every number declares both
-    if not setting.log:
-        return setting.low, setting.high
-    return max(setting.low, setting.default / 4), min(setting.high, setting.default * 4)
 
 
 def _pruner(trial: optuna.Trial) -> Callable[[dict[str, float]], None]:

@@ -157,6 +157,24 @@ def test_a_page_that_comes_late_gets_the_figure_as_it_is():
     figure.close()
 
 
+def test_a_page_hears_of_a_figure_with_all_that_is_in_it(monkeypatch):
+    comm = pytest.importorskip("comm")
+    told = []
+
+    class Told(comm.DummyComm):
+        def publish_msg(self, msg_type, data=None, **more):
+            if msg_type == "comm_open":
+                told.append(data["state"])
+
+    monkeypatch.setattr(comm, "create_comm", Told)
+    figure = new_figure({"data": [{"type": "scatter", "x": [1, 2], "y": [3, 4]}], "layout": {"height": 330}})
+    [state] = [one for one in told if "_widget_data" in one]
+    assert state["_widget_layout"]["height"] == 330
+    assert [trace["type"] for trace in state["_widget_data"]] == ["scatter"]
+    assert state["_config"]["displaylogo"] is False
+    figure.close()
+
+
 def test_no_button_over_a_figure_sends_it_away():
     figure = new_figure()
     assert figure._config["displaylogo"] is False

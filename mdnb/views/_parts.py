@@ -54,11 +54,25 @@ def _figure_class() -> Any:
     class Figure(go.FigureWidget):
         # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
         _esm = str(go.FigureWidget._esm)
+        _made = False
+
+        def __init__(self, drawn: Any = None) -> None:
+            super().__init__(drawn)
+            self._config = {"displaylogo": False, "modeBarButtons": [list(_TOOLS)]}
+            self.layout.modebar = {"bgcolor": "rgba(0,0,0,0)", "color": "#8a929c", "activecolor": "#1f77c9"}
+            self._made = True
+            self.open()
+
+        def open(self) -> None:
+            # plotly tells the page of an empty figure first and of what is in it later, which the page does not
+            # hear where its code is ready before that comes: the figure stays empty.
+            if self._made:
+                super().open()
 
         def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
             # A page that comes later (Voila's, which opens when all cells have run; one that is loaded anew) asks
             # for the state, in which plotly leaves data and layout as they were when the figure was made.
-            if key is None and "_layout_obj" in vars(self):
+            if key is None and self._made:
                 self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
                 self._trait_values["_widget_data"] = deepcopy(self._data)
             return super().get_state(key, drop_defaults)
@@ -72,10 +86,7 @@ _TOOLS = ("toImage", "zoom2d", "pan2d", "select2d", "lasso2d", "resetScale2d")
 
 def new_figure(drawn: Any = None) -> Any:
     """Return a plotly FigureWidget that is gone when it is closed: empty, or of a figure."""
-    figure = _figure_class()(drawn)
-    figure._config = {"displaylogo": False, "modeBarButtons": [list(_TOOLS)]}
-    figure.layout.modebar = {"bgcolor": "rgba(0,0,0,0)", "color": "#8a929c", "activecolor": "#1f77c9"}
-    return figure
+    return _figure_class()(drawn)
 
 
 def drop_outlines(figure: Any) -> None:

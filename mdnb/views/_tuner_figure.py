@@ -27,11 +27,12 @@ class TunerFigure:
     """
 
     def __init__(self) -> None:
-        self.widget = new_figure()
-        self.widget.update_layout(
-            height=330, margin={"l": 60, "r": 15, "t": 30, "b": 45}, uirevision="keep",
-            legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0.0},
-        )  # fmt: skip
+        # With its layout from the start: what is changed before the page has plotly's code does not reach it.
+        layout = {
+            "height": 330, "margin": {"l": 60, "r": 15, "t": 30, "b": 45}, "uirevision": "keep",
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0.0},
+        }  # fmt: skip
+        self.widget = new_figure(go.Figure(layout=layout))
         self._curves: dict[tuple[int, str], int] = {}  # attempt and column of its history -> trace
         self._view = ""
 

@@ -344,8 +344,8 @@ def test_no_bond_that_can_turn():
 
 class TestSlips:
     def test_other_molecules(self, replicas, sets):
-        with pytest.raises(DataError, match="'x' has 3 atoms, the reference 22"):
-            judge({"x": sets["new MD"].atom_slice([0, 1, 2])}, replicas)
+        with pytest.raises(DataError, match=r"atoms, the reference 22, without .* give the trajectories"):
+            judge({"x": butane(np.full(200, np.pi), np.random.default_rng(0))}, replicas)
         with pytest.raises(DataError, match="the training data has 3 atoms"):
             judge({"x": sets["new MD"]}, replicas, sets["new MD"].atom_slice([0, 1, 2]))
 

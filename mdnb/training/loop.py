@@ -125,7 +125,8 @@ def _epoch(
         if stop is not None and together.any(stop()):
             raise Stopped
     row = {"epoch": state.epoch + 1.0}
-    row |= {name: together.mean(float(total) / counts[name]) for name, total in sums.items()}
+    columns = sorted(sums, key=lambda name: (name != "loss", name))  # which group began is no matter
+    row |= {name: together.mean(float(sums[name]) / counts[name]) for name in columns}
     return row | validate(plan, state, batches)
 
 

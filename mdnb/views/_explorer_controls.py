@@ -38,7 +38,7 @@ class ExplorerControls(Frame):
 
     def __init__(self, view: Any) -> None:
         super().__init__(view, "Explorer", "mdnb-explorer")
-        self._filling, self._drawing = False, False
+        self._filling, self._drawing, self._outlined = False, False, False
         self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
@@ -111,7 +111,7 @@ class ExplorerControls(Frame):
         if self._marked is None or self._marked[0] is not made or self._marked[1] is not chosen:
             self._marked = (made, chosen)
             if not self._drawing:
-                drop_outlines(self.figure)
+                self._drop_outlines()
             points = chosen_points(made, chosen[np.isin(chosen, made.frames)])
         number, shapes = made.sample_of(frame), []
         if number is not None:
@@ -177,7 +177,7 @@ class ExplorerControls(Frame):
             corners = [[left, low], [right, low], [right, high], [left, high]]
         else:
             corners = [list(pair) for pair in zip(selector.xs, selector.ys, strict=True)]
-        self._drawing = True  # its outline stays for as long as what it holds is chosen
+        self._drawing = self._outlined = True  # its outline stays for as long as what it holds is chosen
         try:
             if points.trace_index == POINTS:
                 self.view.choose_inside(corners)
@@ -188,6 +188,11 @@ class ExplorerControls(Frame):
             self._drawing = False
         self.show_error("")
 
+    def _drop_outlines(self) -> None:
+        if self._outlined:
+            self._outlined = False
+            drop_outlines(self.figure)
+
     @shows_errors
     def _on_choose(self, button: Any) -> None:
         left, right, low, high = (box.value for box in self.ends)
@@ -197,7 +202,7 @@ class ExplorerControls(Frame):
     @shows_errors
     def _on_clear(self, button: Any) -> None:
         self.view.value = ()
-        drop_outlines(self.figure)
+        self._drop_outlines()
         with self.figure.batch_update():
             for trace in (POINTS, *TRACES):
                 self.figure.data[trace].selectedpoints = None

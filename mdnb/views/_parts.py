@@ -90,9 +90,9 @@ def new_figure(drawn: Any = None) -> Any:
 
 
 def drop_outlines(figure: Any) -> None:
-    """Take away what a user drew around points, which plotly keeps from Python: to set none there changes nothing."""
-    if figure._layout.pop("selections", None):
-        figure._send_relayout_msg({"selections": []})
+    """Take away what a user drew around points, of which plotly does not tell Python: to set none changes nothing."""
+    figure._layout.pop("selections", None)
+    figure._send_relayout_msg({"selections": []})
 
 
 def field_of(setting: Setting, group: str, folded: Iterable[str] = ()) -> dict[str, Any]:

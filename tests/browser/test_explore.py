@@ -76,27 +76,25 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     # Thousands of points, each with a transform: in a layer of their own, or whatever changes on the page is slow.
     assert explorer.locator(".main-svg").first.evaluate("one => getComputedStyle(one).willChange") == "transform"
 
+    # A click: the frames of that place, and the nearest of them is shown.
+    page.mouse.click(*place(0.12, 0.08))
+    explorer.get_by_text("frames chosen").wait_for()
+    text = ask(page, "print(len(explorer.value), explorer.landscape.where(explorer.frame))")
+    assert "alanine-dipeptide" in text, text
+    told = " ".join(one if isinstance(one, str) else one.decode("latin1") for one in sent)
+    assert "plotly_click" in told
+    assert "plotly_hover" not in told  # the mouse has passed over points
+
     # Around the left-handed state: phi > 0, a few frames among 24,000.
     draw_around(page, [place(x, y) for x, y in ((0.55, 0.1), (0.75, 0.1), (0.75, 0.95), (0.55, 0.95))])
-    explorer.get_by_text("frames chosen").wait_for()
+    outline = explorer.locator(".js-plotly-plot .selectionlayer path")
+    poll("the outline", lambda: outline.count() > 0, page)
     text = ask(page, "phi = explorer.landscape.x.values[explorer.value]; print(len(phi), (phi > 0).all())")
     assert text.split()[1] == "True", text
     assert int(text.split()[0]) > 50, text
     text = ask(page, "print(explorer.frame in explorer.value, explorer.structure.value == explorer.frame)")
     assert text == "True True"
-    outline = explorer.locator(".js-plotly-plot .selectionlayer path")
-    assert outline.count() > 0
-
-    # A click: the frames of that place, and the nearest of them is shown.
-    page.mouse.click(*place(0.12, 0.08))
-    poll("the click", lambda: "-1" in explorer.inner_text(), page)
     before = pixels(canvas)
-    text = ask(page, "print(len(explorer.value), explorer.landscape.where(explorer.frame))")
-    assert "alanine-dipeptide" in text, text
-    poll("the outline, which no longer holds what is chosen, to go", lambda: outline.count() == 0, page)
-    told = " ".join(one if isinstance(one, str) else one.decode("latin1") for one in sent)
-    assert "plotly_click" in told
-    assert "plotly_hover" not in told  # the mouse has passed over points
 
     # The bar of tools beside the title; nothing in it sends the figure away.
     page.mouse.move(*place(0.5, 0.5))

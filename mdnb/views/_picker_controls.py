@@ -60,7 +60,8 @@ class PickerControls(Frame):
         self.health = ipywidgets.HTML(layout=ipywidgets.Layout(max_width="100%"))
         self.top = ipywidgets.Dropdown(description="Topology", **over)
         self.units = ipywidgets.Dropdown(
-            description="Units", options=_units(start["units"]), value=start["units"], **over,
+            description="Units", options=_units(start["units"]), value=start["units"], style=over["style"],
+            layout=wide(),  # of its own: it hides by itself
             tooltip="Of lengths, times and energies, where the format does not say them: those of the LAMMPS input",
         )  # fmt: skip
         self.stride = ipywidgets.BoundedIntText(

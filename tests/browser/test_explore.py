@@ -39,7 +39,14 @@ def on_plot(page: Any, widget: Any, subplot: str) -> Any:
     area = widget.locator(f".js-plotly-plot .draglayer .{subplot} rect.nsewdrag").first
     area.wait_for()
     area.scroll_into_view_if_needed()
-    box = area.bounding_box()
+    seen: list[Any] = []
+
+    def steady() -> bool:
+        seen.append(area.bounding_box())
+        return len(seen) >= 8 and all(one == seen[-1] for one in seen[-8:])
+
+    poll("the page, which scrolls after a cell was run, to stand still", steady, page)
+    box = seen[-1]
     return lambda across, down: (box["x"] + across * box["width"], box["y"] + down * box["height"])
 
 
@@ -85,7 +92,8 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     assert "plotly_click" in told
     assert "plotly_hover" not in told  # the mouse has passed over points
 
-    # Around the left-handed state: phi > 0, a few frames among 24,000.
+    # Around the left-handed state: phi > 0, a few frames among 24,000. (Asking has scrolled the page.)
+    place = on_plot(page, explorer, "xy")
     draw_around(page, [place(x, y) for x, y in ((0.55, 0.1), (0.75, 0.1), (0.75, 0.95), (0.55, 0.95))])
     outline = explorer.locator(".js-plotly-plot .selectionlayer path")
     poll("the outline", lambda: outline.count() > 0, page)
@@ -114,6 +122,7 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     assert ask(page, "print(explorer.frame)") == number.input_value()
 
     # By keyboard and from Python.
+    place = on_plot(page, explorer, "xy")
     draw_around(page, [place(x, y) for x, y in ((0.55, 0.1), (0.75, 0.1), (0.75, 0.95), (0.55, 0.95))])
     poll("the outline", lambda: outline.count() > 0, page)
     explorer.get_by_role("button", name="Choose none").press("Enter")

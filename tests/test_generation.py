@@ -6,7 +6,7 @@ from dataclasses import replace
 import mdtraj
 import numpy as np
 import pytest
-from learning_fixtures import FAST, features, fit_family, trained, trajectories
+from learning_fixtures import FAST, family_spec, features, fit_family, trained, trajectories
 from scipy.spatial.distance import jensenshannon
 
 import mdnb
@@ -443,3 +443,18 @@ def test_asked_again_they_keep_their_latents():
 def test_attempts_are_counted(attempts):
     with pytest.raises(SpecError, match="expected how often to draw at most, a whole number of at least 1"):
         mdnb.generate(trained("VAE"), 5, attempts=attempts)
+
+
+@pytest.mark.parametrize("family", GENERATORS)
+def test_a_conditional_run_is_saved_and_makes_the_same_again(family, tmp_path):
+    spec = family_spec(family)
+    training = mdnb.Training(epochs=1, **FAST)
+    run = mdnb.fit(features("internal-coordinates"), "basin", spec, training, out=tmp_path / "run")
+    made = mdnb.generate(run, 20, "left-handed", seed=3)
+    again = mdnb.generate(mdnb.Run.load(tmp_path / "run"), 20, "left-handed", seed=3)
+    assert np.array_equal(made.structures.xyz, again.structures.xyz)
+
+
+def test_a_gan_keeps_no_training_frames_that_it_does_not_draw_from():
+    assert any(name.startswith("residual") for name in trained("VAE").model.state_dict())
+    assert not any("residual" in name for name in trained("GAN").model.state_dict())

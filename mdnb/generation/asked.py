@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mdnb.errors import DataError, SpecError, unknown_name
-from mdnb.models.autoencoder import Autoencoder
 from mdnb.models.gan import GANModel
+from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 
 __all__ = ["asked_range", "read_condition"]
@@ -61,7 +61,7 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
             f"condition = {condition!r}: expected a number in {target.unit or 'the unit of ' + target.name}"
         )
     model = run.model
-    assert isinstance(model, Autoencoder | GANModel)
+    assert isinstance(model, VAEModel | GANModel)
     low, high = (float(end) * target.scale + target.mean for end in model.condition.known[[0, -1]])
     notes: tuple[str, ...] = ()
     if values.min() < low or values.max() > high:
@@ -90,7 +90,7 @@ def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
     """
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
-    if not isinstance(run.model, Autoencoder | GANModel):
+    if not isinstance(run.model, VAEModel | GANModel):
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if run.target is None:
         return None

@@ -15,14 +15,14 @@ from mdnb.datasets import digest
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Column, Features, make_featurizer
 from mdnb.formats.topology_json import topology_from_json
-from mdnb.models.autoencoder import Autoencoder
+from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Chunk
 
 __all__ = ["Region", "latents", "latents_name", "outside_note", "require_vae", "scaled_frame"]
 
 
-def require_vae(run: Run) -> Autoencoder:
+def require_vae(run: Run) -> VAEModel:
     """Return the network of a VAE.
 
     Raises
@@ -34,7 +34,7 @@ def require_vae(run: Run) -> Autoencoder:
     """
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
-    if not isinstance(run.model, Autoencoder):
+    if not isinstance(run.model, VAEModel):
         raise SpecError(f"a {run.family} has no latents to walk through; train mdnb.VAE()")
     run.require_finished()
     return run.model

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mdnb.generation.checks import check_structures
 from mdnb.generation.maker import Maker
-from mdnb.models.autoencoder import Autoencoder
 from mdnb.models.gan import GANModel
+from mdnb.models.vae import VAEModel
 
 __all__ = ["Proposals"]
 
@@ -28,7 +28,7 @@ class Proposals:
 
     Parameters
     ----------
-    model : Autoencoder or GANModel
+    model : VAEModel or GANModel
     n : int
     condition : (n,) Tensor or None
     generator : torch.Generator
@@ -36,7 +36,7 @@ class Proposals:
     """
 
     def __init__(
-        self, model: Autoencoder | GANModel, n: int, condition: Tensor | None, generator: torch.Generator, maker: Maker
+        self, model: VAEModel | GANModel, n: int, condition: Tensor | None, generator: torch.Generator, maker: Maker
     ) -> None:
         self._model, self._maker, self._generator = model, maker, generator
         self._condition, self._latents = model.latents(n, generator, condition)

@@ -10,9 +10,9 @@ from mdnb.features.base import Features
 from mdnb.generation.generate import require_structures, structures_of
 from mdnb.generation.latents import Region, latents_name, require_vae
 from mdnb.generation.rolled import Rollout
-from mdnb.models.autoencoder import Autoencoder
 from mdnb.models.base import Predictor
 from mdnb.models.objectives.propagate import PropagateHead
+from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -155,5 +155,5 @@ def _windows(run: Run, start: Features, frames: np.ndarray | None, n: int, seed:
 def _decoded(decoder: Run, values: np.ndarray, generator: torch.Generator) -> torch.Tensor:
     """Return the scaled frames that latents stand for, with the noise of the decoder."""
     model = decoder.model
-    assert isinstance(model, Autoencoder)
+    assert isinstance(model, VAEModel)
     return model.frames(torch.from_numpy(values), generator)

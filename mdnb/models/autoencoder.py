@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from mdnb.models.base import Batch, Model, ModelSpec, Task
 from mdnb.models.condition import Condition
-from mdnb.models.latents import Density, Noise
+from mdnb.models.latents import Density
 from mdnb.models.layers import Convolutions, mlp
-from mdnb.models.nearby import Nearby
 from mdnb.specs import setting
 
 __all__ = ["Autoencoder", "Coding"]
@@ -46,7 +45,7 @@ class Coding(ModelSpec):
 
 
 class Autoencoder(Model):
-    """A beta-VAE, conditional where there is a label.
+    """An encoder and a decoder of frames, conditional where there is a label.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: negative log likelihood of a
     Gaussian, plus beta times the Kullback-Leibler divergence from the standard normal. Where the task says how far
@@ -54,11 +53,9 @@ class Autoencoder(Model):
     latents hold what moves the molecule, and not the vibration of each bond; elsewhere each number has a learned
     width (sigma-VAE). Shape: `score` is (batch, latent), the mean of the posterior.
 
-    Samples are drawn from a mixture of Gaussians fitted on the training latents after training, since the
-    standard normal is not where the latents are, and get what the latents do not hold as noise with the covariance
-    of the residuals, in which the bonds and angles of a ring go together. Of a molecule of several parts, whose side
-    chains have more than one place, they get it from real frames near by, part by part (`Nearby`). Of a conditional
-    VAE the mixture is that of latents and condition together, and is drawn from given the condition.
+    Latents are drawn from a mixture of Gaussians fitted on those of the training samples after training, since the
+    standard normal is not where they are. With a condition the mixture is that of latents and condition together, and
+    is drawn from given the condition.
 
     References: Kingma, Welling (2013), https://doi.org/10.48550/arXiv.1312.6114; Sohn, Lee, Yan (NeurIPS 2015,
     conditional); Rybkin, Daniilidis, Levine (2021), https://doi.org/10.48550/arXiv.2006.13202; Ghosh et al. (2020),
@@ -86,17 +83,13 @@ class Autoencoder(Model):
         else:
             self.log_width = nn.Parameter(torch.zeros(n_numbers))
         self.density = Density(spec.components, spec.latent, known)
-        self.residual = Nearby(task.parts, spec.latent + known) if task.parts else Noise(n_numbers)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the posterior, each (batch, latent).
 
         Without the conditions y, a conditional VAE takes the mean of those it knows.
         """
-        if self.conditional and y is None:
-            known = self.condition(self.condition.known, x).mean(0).expand(x.shape[0], -1)
-        else:
-            known = self.condition(y, x)
+        known = self.condition.usual(x) if y is None else self.condition(y, x)
         mean, log_variance = self.encoder(torch.cat([self.read(x), known], dim=1)).chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 6)
 
@@ -107,8 +100,7 @@ class Autoencoder(Model):
 
     def draw(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return latents drawn from the posterior, (batch, latent)."""
-        mean, log_variance = self.encode(x, y)
-        return mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return _drawn(*self.encode(x, y))
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the scaled frames (batch, *shape) that the means of the latents stand for."""
@@ -122,7 +114,7 @@ class Autoencoder(Model):
         """Return the loss, and its reconstruction and divergence parts in nats per frame."""
         flat = batch.x.flatten(1)
         mean, log_variance = self.encode(batch.x, batch.y)
-        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        z = _drawn(mean, log_variance)
         log_width = self.log_width.clamp(min=-4.0) if isinstance(self.log_width, nn.Parameter) else self.log_width
         error = (flat - self.decode(z, batch.y).flatten(1)) * torch.exp(-log_width)
         reconstruction = (0.5 * error.square() + log_width).sum(1).mean()
@@ -134,6 +126,9 @@ class Autoencoder(Model):
             "divergence": divergence,
         }
 
+    def see(self, batch: Batch, z: Tensor, width: Tensor) -> None:
+        """Take in training samples after the last epoch, with draws from their posteriors and the widths of these."""
+
     @torch.no_grad()
     def finish(self, train: Iterable[Batch], validation: Iterable[Batch]) -> list[str]:
         """Fit the density of the latents, and say which latents are not used."""
@@ -141,21 +136,14 @@ class Autoencoder(Model):
         generator = torch.Generator().manual_seed(0)
         for batch in train:
             mean, log_variance = self.encode(batch.x, batch.y)
-            noise = torch.randn(mean.shape, generator=generator).to(mean)
-            z = mean + torch.exp(0.5 * log_variance) * noise
-            label = self.condition(batch.y, batch.x)
-            own, made = batch.x.flatten(1), self.decode(z, batch.y).flatten(1)
-            if isinstance(self.residual, Noise):
-                self.residual.add(own - made)
-            else:
-                self.residual.add(torch.cat([z, label], dim=1), torch.exp(0.5 * log_variance), own, made)
+            z = _drawn(mean, log_variance, generator)
+            self.see(batch, z, torch.exp(0.5 * log_variance))
             means.append(mean)
             widths.append(log_variance)
             drawn.append(z)
-            known.append(label)
+            known.append(self.condition(batch.y, batch.x))
             if batch.y is not None:
                 labels.append(batch.y)
-        self.residual.fit()
         self.condition.remember(torch.cat(labels) if labels else None)
         self.density.fit(torch.cat(drawn), torch.cat(known))
         mean, log_variance = torch.cat(means), torch.cat(widths)
@@ -168,12 +156,6 @@ class Autoencoder(Model):
         ]
 
     @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
-        condition, z = self.latents(n, generator, condition)
-        return self.frames(z, generator, condition)
-
-    @torch.no_grad()
     def latents(
         self, n: int, generator: torch.Generator, condition: Tensor | None = None
     ) -> tuple[Tensor | None, Tensor]:
@@ -182,15 +164,11 @@ class Autoencoder(Model):
             condition = self.condition.draw(n, generator)
         return condition, self.density.draw(self.condition(condition, self.density.means[:1].expand(n, -1)), generator)
 
-    @torch.no_grad()
-    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return scaled frames, (n, *shape), of latents (n, latent): the decoder's means and what those do not hold."""
-        decoded = self.decode(z, condition).flatten(1)
-        if isinstance(self.residual, Noise):
-            made = decoded + self.residual.draw(len(z), generator)
-        else:
-            made = self.residual.draw(torch.cat([z, self.condition(condition, z)], dim=1), decoded, generator)
-        return made.reshape(len(z), *self.shape)
+
+def _drawn(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Return a draw from each posterior."""
+    noise = torch.randn_like(mean) if generator is None else torch.randn(mean.shape, generator=generator).to(mean)
+    return mean + torch.exp(0.5 * log_variance) * noise
 
 
 def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

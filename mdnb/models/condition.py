@@ -37,6 +37,12 @@ class Condition(nn.Module):
             return nn.functional.one_hot(y.long(), self.n_classes).to(like)
         return y[:, None].to(like)
 
+    def usual(self, like: Tensor) -> Tensor:
+        """Return (batch, width) columns of the mean of the conditions that are known, on the device of `like`."""
+        if not self.width:
+            return like.new_empty(like.shape[0], 0)
+        return self(self.known, like).mean(0).expand(like.shape[0], -1)
+
     def remember(self, y: Tensor | None) -> None:
         """Keep evenly chosen conditions of the training samples."""
         if y is not None and self.width:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mdnb.models.autoencoder import Autoencoder, Coding
 from mdnb.models.base import Batch, Model, Part, Task
+from mdnb.models.condition import Condition
 from mdnb.models.layers import mlp
 from mdnb.specs import setting
 
@@ -60,9 +61,8 @@ class GANModel(Model):
 
     def __init__(self, spec: GAN, task: Task) -> None:
         super().__init__()
-        self.spec, self.shape, self.conditional = spec, task.shape, task.kind != "none"
+        self.spec, self.shape = spec, task.shape
         self.autoencoder = Autoencoder(spec, task)
-        self.condition = self.autoencoder.condition
         n_numbers, known = math.prod(task.shape), self.condition.width
         inner = [spec.hidden] * spec.layers
         self.generator = mlp([spec.latent + spec.noise + known, *inner, n_numbers])
@@ -76,6 +76,11 @@ class GANModel(Model):
         return [*self.autoencoder.parameters(), *self.generator.parameters(), self.log_width]
 
     @property
+    def condition(self) -> Condition:
+        """The autoencoder's: one module, which is saved once."""
+        return self.autoencoder.condition
+
+    @property
     def unit(self) -> Tensor:
         """What the generator and the critic measure each number of the rest in, (n_numbers,)."""
         return torch.exp(self.autoencoder.log_width.detach()).clamp(min=1e-3, max=1.0)
@@ -86,9 +91,7 @@ class GANModel(Model):
 
     def score(self, x: Tensor) -> Tensor:
         """Return the critic's score, (batch, 1); of a conditional one for the mean of the conditions."""
-        known = x.new_empty(x.shape[0], 0)
-        if self.conditional:
-            known = self.condition(self.condition.known, x).mean(0).expand(x.shape[0], -1)
+        known = self.condition.usual(x)
         z = self.autoencoder.score(x)
         decoded: Tensor = self.autoencoder.decoder(torch.cat([z, known], dim=1))
         return self._judge((x.flatten(1) - decoded) / self.unit, z, known)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from mdnb.models.autoencoder import Autoencoder
 from mdnb.models.base import Model, Predictor
 from mdnb.models.objectives.labels import GaussianHead
 from mdnb.models.objectives.propagate import PropagateHead
 from mdnb.models.objectives.slow_modes import SlowModesHead
 from mdnb.models.objectives.time_lagged import TimeLaggedHead
+from mdnb.models.vae import VAEModel
 from mdnb.scores import (
     Score,
     class_scores,
@@ -30,7 +30,7 @@ def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     """Return the scores of the test part; none for a GAN, whose samples are judged by `mdnb.generate`."""
     where, whole = plan.samples.unit[plan.split.test], plan.samples.whole
     test = batches.part("test")
-    if isinstance(model, Autoencoder):
+    if isinstance(model, VAEModel):
         errors = [(model.reconstruct(b.x, b.y) - b.x[:, 0]).flatten(1).square().mean(1) for b in test]
         return error_scores("reconstruction error", torch.cat(errors).cpu().numpy(), where)
     if not isinstance(model, Predictor):

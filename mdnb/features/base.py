@@ -172,8 +172,8 @@ class _Columns:
 
 
 # After the dataclass was made, which would take them for the defaults of the fields.
-Features.values = _Values()  # type: ignore[assignment]
-Features.columns = _Columns()  # type: ignore[assignment]
+Features.values = _Values()  # type: ignore[assignment]  # a descriptor of such values
+Features.columns = _Columns()  # type: ignore[assignment]  # as well
 
 
 class Featurizer(ABC):

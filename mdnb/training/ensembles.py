@@ -63,14 +63,13 @@ class Ensemble:
         return np.asarray(np.mean([run.predict(features) for run in self.runs], axis=0))
 
     def errors(self, features: Features) -> np.ndarray:
-        """Return the standard deviation of each number of `predict`, (n_samples,): what the members say, and how
-        far they are from each other.
+        """Return the standard deviation of each number of `predict`, (n_samples,), within and between the members.
 
         Raises
         ------
         DataError
             When the features are not those of the training.
-        """  # noqa: D205 - one sentence
+        """
         means = np.array([run.predict(features) for run in self.runs])
         return self.width_factor * _moments(means, np.array([run.errors(features) for run in self.runs]))[1]
 

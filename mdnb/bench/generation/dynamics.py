@@ -9,6 +9,7 @@ import numpy as np
 import mdnb
 from mdnb.bench.generation.contestant import Seconds
 from mdnb.bench.generation.settings import LAGS, PROPAGATORS, ours
+from mdnb.bench.generation.systems import held_apart
 from mdnb.features.base import Features
 from mdnb.kinetics.agreement import Agreement
 from mdnb.trajectories import Trajectories
@@ -47,14 +48,7 @@ def bench_dynamics(
         In frames.
     """
     apart = {number % len(trajectories) for number in (2 * seed, 2 * seed + 1)}
-    parts = {
-        held: mdnb.load(
-            [trajectories[k].frames(slice(None)) for k in range(len(trajectories)) if (k in apart) == held],
-            time_step=trajectories.time_step,
-        )
-        for held in (False, True)
-    }
-    train, held = parts[False], parts[True]
+    train, held = held_apart(trajectories, apart)
     real, known = mdnb.featurize(held, "torsions"), mdnb.featurize(train, "torsions")
     times = [lag * trajectories.time_step for lag in lags]
     spec, how = ours("latents", seed, epochs, threads)

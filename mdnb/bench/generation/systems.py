@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import mdnb
 from mdnb.errors import DataError
 from mdnb.trajectories import Trajectories
 
-__all__ = ["DIPEPTIDES", "System", "packaged_protein"]
+__all__ = ["DIPEPTIDES", "System", "held_apart", "packaged_protein"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,17 @@ DIPEPTIDES: Mapping[str, Callable[[str | None], System]] = {"alanine": _alanine,
 def packaged_protein() -> System:
     """Return chignolin; of each temperature one simulation begun folded, and one begun unfolded, is held out."""
     whole = mdnb.example("chignolin")
-    parts = [
+    train, held = held_apart(whole, {number for number in range(len(whole)) if number % 4 >= 2})
+    return System("packaged chignolin at 300, 400 and 500 K", train, held)
+
+
+def held_apart(whole: Trajectories, held: Collection[int]) -> tuple[Trajectories, Trajectories]:
+    """Return the trajectories to train on, and those of the numbers given, in memory."""
+    train, apart = (
         mdnb.load(
-            [whole[number].frames(slice(None)) for number in range(len(whole)) if (number % 4 >= 2) == held],
+            [whole[number].frames(slice(None)) for number in range(len(whole)) if (number in held) == wanted],
             time_step=whole.time_step,
         )
-        for held in (False, True)
-    ]
-    return System("packaged chignolin at 300, 400 and 500 K", *parts)
+        for wanted in (False, True)
+    )
+    return train, apart

@@ -14,7 +14,8 @@ seven vectors); Sommer, Feder and Shalvi, SIAM J. Discrete Math. 23, 715 (2009),
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["KIND", "QUARTER", "bring_together", "describe_boxes", "make_whole", "nearest"]
 
@@ -24,7 +25,7 @@ KIND = (13, 0)
 QUARTER = (13, 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _reduce(base):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Make the four vectors of `base` (4, 3), whose sum is 0, pairwise obtuse: an obtuse superbase."""
     for _ in range(10_000):
@@ -44,7 +45,7 @@ def _reduce(base):  # type: ignore[no-untyped-def]  # compiled: numba infers the
         base[first] *= -1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def describe_boxes(boxes):  # type: ignore[no-untyped-def]
     """Return what `nearest` needs of each box.
 
@@ -90,7 +91,7 @@ def describe_boxes(boxes):  # type: ignore[no-untyped-def]
     return described
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def nearest(x, y, z, box):  # type: ignore[no-untyped-def]
     """Return the shortest image of a vector in nm; `box` is one row of `describe_boxes`."""
     if x * x + y * y + z * z <= box[13, 1] or box[13, 0] == 0:
@@ -124,7 +125,7 @@ def nearest(x, y, z, box):  # type: ignore[no-untyped-def]
     return x, y, z
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def make_whole(positions, steps, boxes):  # type: ignore[no-untyped-def]
     """Move atoms, in place, to the image nearest to the atom they are bonded to.
 
@@ -156,7 +157,7 @@ def make_whole(positions, steps, boxes):  # type: ignore[no-untyped-def]
                     xyz[atom, 2] += w - z
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def bring_together(positions, looked_at, look_starts, atoms, starts, boxes):  # type: ignore[no-untyped-def]
     """Move whole molecules, in place, to the image nearest to the first one or to one that was moved there before.
 

@@ -13,7 +13,11 @@ from packaged import Packaged
 from writers import WRITERS
 
 import mdnb
+from mdnb.compiled import compiled_folder
 from mdnb.sources import EXAMPLES
+
+# Tests give mdnb other cache folders; what was compiled stays in one, for this process and those that it starts.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(compiled_folder()))
 
 
 @dataclass(frozen=True)

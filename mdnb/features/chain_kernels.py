@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["place_atoms", "settle"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def place_atoms(rows, bonds, angles, torsions, positions):  # type: ignore[no-untyped-def]  # compiled
     """Place one atom after another at a bond, an angle and a torsion from three that are placed already.
 
@@ -47,7 +48,7 @@ def place_atoms(rows, bonds, angles, torsions, positions):  # type: ignore[no-un
                 xyz[atom, axis] = xyz[c, axis] + bonds[row] * (out - np.cos(angles[row]) * along[axis])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def settle(positions, pairs, lengths, stiffness, n_steps):  # type: ignore[no-untyped-def]
     """Move pairs of atoms, one after another and again, by a part of what their distance is wrong.
 

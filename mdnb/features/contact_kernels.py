@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from mdnb.compiled import compiled
 
 __all__ = ["contact_bits", "smallest_square_beyond"]
 
@@ -70,7 +72,7 @@ def smallest_square_beyond(cutoff: float) -> np.float32:
     return square
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def contact_bits(positions, atoms, runs, beyond, out):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Fill `out` with a bit for each pair: 1 where the square of its distance is smaller than `beyond`.
 

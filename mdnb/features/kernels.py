@@ -6,7 +6,8 @@ Without a box; `mdnb.features.periodic_kernels` has those of nearest images.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = [
     "closest_distances",
@@ -16,7 +17,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def pair_distances(positions, pairs, out):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Fill `out` (n_frames, n_pairs) with the distances in nm of atom pairs.
 
@@ -57,7 +58,7 @@ def distance_runs(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return atoms, np.column_stack([places[begins], lengths])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def run_distances(positions, atoms, runs, out, column):  # type: ignore[no-untyped-def]
     """Fill columns of `out` with the same distances as `pair_distances`, several pairs at once.
 
@@ -87,7 +88,7 @@ def run_distances(positions, atoms, runs, out, column):  # type: ignore[no-untyp
             start += length
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def closest_distances(positions, pairs, starts, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n_groups) with the smallest distance in nm of each group of atom pairs.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
 __all__ = ["coordination_numbers", "pair_histogram"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _cell_counts(box, cutoff, n_atoms):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Return the numbers of cells along the three axes, none thinner than the cutoff; 0 where there is none.
 
@@ -28,7 +28,7 @@ def _cell_counts(box, cutoff, n_atoms):  # type: ignore[no-untyped-def]  # compi
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _into_cells(xyz, atoms, box, counts, cells, places):  # type: ignore[no-untyped-def]
     """Fill the cell (n, 3) of each atom and its place (n, 3) inside the box."""
     for row in range(len(atoms)):
@@ -44,7 +44,7 @@ def _into_cells(xyz, atoms, box, counts, cells, places):  # type: ignore[no-unty
                 places[row, axis] += part * box[3 + k, axis]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _sort(cells, counts):  # type: ignore[no-untyped-def]
     """Return where each cell's atoms begin, and the atoms in the order of their cells."""
     starts = np.zeros(counts[0] * counts[1] * counts[2] + 1, np.int64)
@@ -61,7 +61,7 @@ def _sort(cells, counts):  # type: ignore[no-untyped-def]
     return starts, order
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _note(square, row, low, high, smooth, middle, width, bins, sums):  # type: ignore[no-untyped-def]
     """Count one pair: into a bin of its distance, or into the sum of its first atom."""
     distance = np.sqrt(square)
@@ -74,7 +74,7 @@ def _note(square, row, low, high, smooth, middle, width, bins, sums):  # type: i
         sums[row] += 1.0 if distance < middle else 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _visit(xyz, first, second, box, low, high, smooth, middle, width, bins, sums):  # type: ignore[no-untyped-def]
     """Count all pairs of an atom of `first` and another one of `second` that are nearer than `high`."""
     counts = _cell_counts(box, high, len(second))
@@ -126,7 +126,7 @@ def _visit(xyz, first, second, box, low, high, smooth, middle, width, bins, sums
                     _note(square, row, low, high, smooth, middle, width, bins, sums)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def pair_histogram(positions, first, second, boxes, low, high, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n_bins) with the number of ordered pairs whose nearest images are that far apart.
 
@@ -147,7 +147,7 @@ def pair_histogram(positions, first, second, boxes, low, high, out):  # type: ig
         _visit(positions[frame], first, second, boxes[frame], low, high, False, 0.0, 1.0, out[frame], none)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def coordination_numbers(positions, first, second, boxes, cutoff, width, high, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n_first) with how many atoms of `second` surround each one of `first`.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
 __all__ = ["closest_images", "group_images", "image_distances"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def image_distances(positions, atoms, runs, boxes, out, column):  # type: ignore[no-untyped-def]  # compiled
     """Fill columns of `out` with distances in nm of nearest images.
 
@@ -57,7 +57,7 @@ def image_distances(positions, atoms, runs, boxes, out, column):  # type: ignore
             start += length
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _image_square(xyz, i, j, box):  # type: ignore[no-untyped-def]
     """Return the squared distance of nearest images, in nm^2."""
     x, y, z = nearest(
@@ -69,7 +69,7 @@ def _image_square(xyz, i, j, box):  # type: ignore[no-untyped-def]
     return x * x + y * y + z * z
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def closest_images(positions, pairs, starts, boxes, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n_groups) with the smallest distance in nm of each group of pairs, of nearest images.
 
@@ -92,7 +92,7 @@ def closest_images(positions, pairs, starts, boxes, out):  # type: ignore[no-unt
             out[frame, group] = np.sqrt(least)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def group_images(positions, atoms, starts, boxes, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n, n) with the closest distance in nm between each two groups, of nearest images.
 

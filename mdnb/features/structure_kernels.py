@@ -6,14 +6,14 @@ Sums run in double precision; each frame is computed on its own.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
 __all__ = ["backbone_energies", "covariances", "gyration", "residue_distances", "smeared_density"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def covariances(positions, atoms, reference, matrices, squares):  # type: ignore[no-untyped-def]  # compiled
     """Fill the covariance of each centred frame with a centred reference, and its sum of squares.
 
@@ -45,7 +45,7 @@ def covariances(positions, atoms, reference, matrices, squares):  # type: ignore
                     matrices[frame, i, j] += x * reference[row, j]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def gyration(positions, atoms, weights, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames,) with the weighted radius of gyration in nm.
 
@@ -72,7 +72,7 @@ def gyration(positions, atoms, weights, out):  # type: ignore[no-untyped-def]
         out[frame] = np.sqrt(total)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def residue_distances(positions, atoms, starts, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n, n) with the closest distance in nm between each two groups of atoms.
 
@@ -103,7 +103,7 @@ def residue_distances(positions, atoms, starts, out):  # type: ignore[no-untyped
                 out[frame, a, b] = out[frame, b, a] = np.sqrt(least)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _towards(xyz, start, stop, box, periodic, out):  # type: ignore[no-untyped-def]
     """Fill `out` with the vector from one atom to the nearest image of another."""
     for axis in range(3):
@@ -112,7 +112,7 @@ def _towards(xyz, start, stop, box, periodic, out):  # type: ignore[no-untyped-d
         out[0], out[1], out[2] = nearest(out[0], out[1], out[2], box)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scale, lowest, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n_pairs) with the energy of backbone hydrogen bonds after Kabsch and Sander.
 
@@ -164,7 +164,7 @@ def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scal
             out[frame, number] = lowest if energy < lowest else energy
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def smeared_density(places, boxes, periodic, rotations, spacing, width, out):  # type: ignore[no-untyped-def]
     """Add to `out` (n_frames, nx, ny, nz) the Gaussian density in 1/nm^3 of atoms, at the cells' centres.
 

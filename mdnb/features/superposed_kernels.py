@@ -10,12 +10,13 @@ Theobald, Acta Cryst. A 61, 478 (2005), https://doi.org/10.1107/S010876730501526
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["best_overlap", "products", "superposed_rmsd"]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@compiled(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def products(x, y, z, a, b, c):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Return the nine sums of products xa, xb, xc, ya, ... of two structures' coordinates, and that of x, y and z.
 
@@ -49,7 +50,7 @@ def products(x, y, z, a, b, c):  # type: ignore[no-untyped-def]  # compiled: num
     return (xx, xy, xz, yx, yy, yz, zx, zy, zz), (sum_x, sum_y, sum_z), squares
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def best_overlap(sums, most):  # type: ignore[no-untyped-def]
     """Return the largest sum of products that a rotation of one centred structure can reach; -1 where it is inexact.
 
@@ -85,7 +86,7 @@ def best_overlap(sums, most):  # type: ignore[no-untyped-def]
     return largest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def superposed_rmsd(positions, atoms, reference, out, column):  # type: ignore[no-untyped-def]
     """Fill a column of `out` with the RMSD in nm from a reference, after the best superposition.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["exposed_areas"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def exposed_areas(positions, atoms, radii, groups, points, out):  # type: ignore[no-untyped-def]  # compiled
     """Add to `out` (n_frames, n_groups) the exposed areas of atoms in nm^2.
 

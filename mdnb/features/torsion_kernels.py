@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
 __all__ = ["NO_BOXES", "torsion_path", "torsions_sincos"]
@@ -41,7 +41,7 @@ def torsion_path(quads: Iterable[Iterable[int]]) -> tuple[np.ndarray, np.ndarray
     return np.array(path, np.int64), np.array(places, np.int64)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _edges(xyz, path, boxes, frame, x, y, z):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Fill x, y, z with the vectors from each atom of the path to the next, of nearest images where there is a box."""
     for k in range(len(path)):
@@ -64,7 +64,7 @@ def _edges(xyz, path, boxes, frame, x, y, z):  # type: ignore[no-untyped-def]  #
             x[k], y[k], z[k] = np.float32(u), np.float32(v), np.float32(w)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _around(x, y, z, sines, cosines):  # type: ignore[no-untyped-def]
     """Fill the sine and cosine of the torsion about the second of each three successive vectors; several at once."""
     for k in range(np.uint64(len(sines))):
@@ -79,7 +79,7 @@ def _around(x, y, z, sines, cosines):  # type: ignore[no-untyped-def]
         sines[k], cosines[k] = sine / norm, cosine / norm
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def torsions_sincos(positions, path, places, boxes, out, column):  # type: ignore[no-untyped-def]
     """Fill columns of `out` with sine and cosine of torsions; NaN where atoms coincide or three lie on a line.
 

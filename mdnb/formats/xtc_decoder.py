@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.formats.bits import bit_length, high_product, load_64, reversed_bytes
 from mdnb.formats.xtc_fields import FIRST, LAST, MAGIC_INTS, decode_any
 
@@ -61,13 +61,13 @@ class Wanted(NamedTuple):
         return cls(n_decoded, np.column_stack([atoms, places]), np.maximum.accumulate(latest))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _window(data, bit):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Return 64 bits of which the first 57 or more are those from `bit` on."""
     return load_64(data, bit >> _3) << (bit & _7)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _unpacked(window, n_whole, n_rest):  # type: ignore[no-untyped-def]
     """Return a field of whole bytes, the lowest first, and then of the rest of the bits."""
     swapped = reversed_bytes(window)
@@ -75,7 +75,7 @@ def _unpacked(window, n_whole, n_rest):  # type: ignore[no-untyped-def]
     return whole | ((swapped >> (_8 - n_rest)) & (((_1 << n_rest) - _1) << n_whole))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, latest, rows):  # type: ignore[no-untyped-def]
     """Decode a frame's whole numbers into `rows`; return 0, what is wrong, or `_TOO_WIDE`.
 
@@ -160,13 +160,13 @@ def _decode(data, start, n_bytes, integers, n_atoms, n_wanted, latest, rows):  #
     return 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _int32(data, position):  # type: ignore[no-untyped-def]
     """Return the signed number at `position`."""
     return np.int64(np.int32(load_64(data, np.uint64(position)) >> np.uint64(32)))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def decode_frames(data, begins, n_atoms, n_wanted, out, boxes, chosen, latest):  # type: ignore[no-untyped-def]
     """Decode the compressed coordinates of frames; what it writes is finite.
 

@@ -8,8 +8,8 @@ have narrow fields and are decoded by `mdnb.formats.xtc_decoder`, which comes he
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.formats.bits import load_64, reversed_bytes
 
 __all__ = ["FIRST", "LAST", "MAGIC_INTS", "decode_any"]
@@ -27,7 +27,7 @@ FIRST = 9
 LAST = len(MAGIC_INTS) - 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _window(data, bit):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Return the 64 bits from `bit` on, the first one highest; `data` has 16 bytes to spare at its end."""
     byte = np.uint64(bit >> np.uint64(3))
@@ -35,13 +35,13 @@ def _window(data, bit):  # type: ignore[no-untyped-def]  # compiled: numba infer
     return (load_64(data, byte) << offset) | (np.uint64(data[byte + np.uint64(8)]) >> (np.uint64(8) - offset))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _bits(data, bit, n_bits):  # type: ignore[no-untyped-def]
     """Return a field of 1 to 32 bits."""
     return _window(data, bit) >> (np.uint64(64) - n_bits)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _packed(data, bit, n_bits):  # type: ignore[no-untyped-def]
     """Return a packed field of 1 to 64 bits: bytes with the lowest first, the last one partly filled."""
     rest = n_bits & np.uint64(7)
@@ -57,7 +57,7 @@ def _packed(data, bit, n_bits):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _long_packed(data, bit, n_bits, s1, s2, out):  # type: ignore[no-untyped-def]
     """Unpack three numbers from a field of 65 to 72 bits, by long division over its bytes."""
     digits = np.zeros(9, np.uint64)
@@ -82,7 +82,7 @@ def _long_packed(data, bit, n_bits, s1, s2, out):  # type: ignore[no-untyped-def
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _n_bits(size):  # type: ignore[no-untyped-def]
     """Return the bits that numbers below `size` need, as xdrfile counts them."""
     n_bits = 0
@@ -91,7 +91,7 @@ def _n_bits(size):  # type: ignore[no-untyped-def]
     return n_bits
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _n_bits_of_three(sizes):  # type: ignore[no-untyped-def]
     """Return the bits that the product of three sizes needs, byte by byte as xdrfile counts them."""
     digits = np.zeros(16, np.int64)
@@ -119,7 +119,7 @@ def _n_bits_of_three(sizes):  # type: ignore[no-untyped-def]
     return n_bits + n_bytes * 8
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def decode_any(data, start, n_bytes, integers, smallidx, inverse, n_atoms, n_wanted, out):  # type: ignore[no-untyped-def]
     """Decode one frame's coordinates, whatever its fields, into `out` (n_wanted, 3); return 0, or what is wrong."""
     low = integers[:3]

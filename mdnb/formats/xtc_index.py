@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.formats.bits import load_64
 
 __all__ = ["scan_frames"]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _int32(data, position):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Return the big-endian signed number at `position`; eight bytes have to be there."""
     return np.int64(np.int32(load_64(data, np.uint64(position)) >> np.uint64(32)))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def scan_frames(data, position, n_atoms, starts, times):  # type: ignore[no-untyped-def]
     """Find frames one after another, until `starts` is full or something is not as in a whole frame.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["count_clashes", "lower_squares"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def lower_squares(xyz, pairs, least):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Lower `least` (n_pairs,) to the smallest squared distance of each pair over the frames (n, n_atoms, 3)."""
     for frame in range(len(xyz)):
@@ -22,7 +23,7 @@ def lower_squares(xyz, pairs, least):  # type: ignore[no-untyped-def]  # compile
                 least[row] = square
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def count_clashes(xyz, pairs, squares):  # type: ignore[no-untyped-def]
     """Return how many pairs of each frame are nearer than allowed, (n,); those that are not numbers count."""
     counts = np.zeros(len(xyz), np.int64)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["bend", "cross", "dot", "pull", "spread", "untwist", "volume_at"]
 
 _TURN = 0.2  # largest change of an angle at once, in radian
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _length(x, y, z):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     return np.sqrt(x * x + y * y + z * z)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def cross(a, b, out):  # type: ignore[no-untyped-def]
     """Fill the cross product of two vectors."""
     out[0] = a[1] * b[2] - a[2] * b[1]
@@ -23,13 +24,13 @@ def cross(a, b, out):  # type: ignore[no-untyped-def]
     out[2] = a[0] * b[1] - a[1] * b[0]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def dot(a, b):  # type: ignore[no-untyped-def]
     """Return the dot product of two vectors."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _step(xyz, weights, atoms, gradients, change):  # type: ignore[no-untyped-def]
     """Move atoms along the gradients of a quantity so that it changes by `change`, to first order."""
     total = 0.0
@@ -41,7 +42,7 @@ def _step(xyz, weights, atoms, gradients, change):  # type: ignore[no-untyped-de
                 xyz[atoms[k], axis] += change / total * weights[atoms[k]] * gradients[k, axis]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def pull(xyz, weights, i, j, low, high):  # type: ignore[no-untyped-def]
     """Bring a distance into its range; return how far it was outside."""
     x, y, z = xyz[j, 0] - xyz[i, 0], xyz[j, 1] - xyz[i, 1], xyz[j, 2] - xyz[i, 2]
@@ -56,7 +57,7 @@ def pull(xyz, weights, i, j, low, high):  # type: ignore[no-untyped-def]
     return abs(outside)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def bend(xyz, weights, atoms, low, high, work):  # type: ignore[no-untyped-def]
     """Bring the angle of three atoms, its centre the second, into its range; return how far it was outside."""
     i, centre, j = atoms[0], atoms[1], atoms[2]
@@ -88,7 +89,7 @@ def bend(xyz, weights, atoms, low, high, work):  # type: ignore[no-untyped-def]
     return abs(outside)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def untwist(xyz, weights, atoms, largest, cis, trans, work):  # type: ignore[no-untyped-def]
     """Bring a torsion to within `largest` of flat; return how far it was outside."""
     first, middle, last, m, n = work[4], work[5], work[6], work[7], work[8]
@@ -120,7 +121,7 @@ def untwist(xyz, weights, atoms, largest, cis, trans, work):  # type: ignore[no-
     return abs(change)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def volume_at(xyz, atoms, arms):  # type: ignore[no-untyped-def]
     """Fill the unit vectors from a centre to three neighbours; return their signed volume."""
     for k in range(3):
@@ -132,7 +133,7 @@ def volume_at(xyz, atoms, arms):  # type: ignore[no-untyped-def]
     return dot(arms[0], arms[6])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def spread(xyz, weights, atoms, low, high, work, arms):  # type: ignore[no-untyped-def]
     """Bring the volume at a centre into its range; return how far it was outside."""
     volume = volume_at(xyz, atoms, arms)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from threadpoolctl import threadpool_limits
 
+from mdnb.compiled import compiled
 from mdnb.features.superposed_kernels import best_overlap, products
 
 __all__ = ["nearest_rmsd"]
@@ -72,7 +72,7 @@ def _centred(positions: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray((positions - positions.mean(1, keepdims=True)).swapaxes(1, 2))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _search(own, others, bound, best, which):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     squares = np.empty(len(others))
     for number in range(len(others)):
@@ -92,7 +92,7 @@ def _search(own, others, bound, best, which):  # type: ignore[no-untyped-def]  #
         which[query] = found
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _mean_square(first, second, size, other):  # type: ignore[no-untyped-def]
     """Return the squared RMSD of two centred structures, (3, n_atoms); their sums of squares are given."""
     sums, _, _ = products(first[0], first[1], first[2], second[0], second[1], second[2])

@@ -7,8 +7,8 @@ one after another and again until none is broken. Sums run in double precision, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.generation.constraint_kernels import bend, cross, dot, pull, spread, untwist, volume_at
 
 __all__ = ["project"]
@@ -17,7 +17,7 @@ _SKIN = 0.06  # nm; pairs up to this much beyond their limit are looked at until
 _PATIENCE = 25  # passes after which hydrogens that are stuck are placed afresh
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _mirror(xyz, atoms, fourth, work):  # type: ignore[no-untyped-def]
     """Mirror a centre and its fourth neighbour in the plane of the other three: lengths and angles there stay."""
     one, two, normal = work[0], work[1], work[2]
@@ -37,7 +37,7 @@ def _mirror(xyz, atoms, fourth, work):  # type: ignore[no-untyped-def]
                 xyz[atom, axis] -= 2.0 * height / square * normal[axis]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _plant(xyz, row, arms):  # type: ignore[no-untyped-def]
     """Put the hydrogens of a centre where the arms to its other neighbours leave room.
 
@@ -91,7 +91,7 @@ def _plant(xyz, row, arms):  # type: ignore[no-untyped-def]
             xyz[row[4 + k], axis] = xyz[row[0], axis] + lengths[k] * (along * way[axis] + out)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _moved(xyz, before):  # type: ignore[no-untyped-def]
     farthest = 0.0
     for atom in range(len(xyz)):
@@ -102,7 +102,7 @@ def _moved(xyz, before):  # type: ignore[no-untyped-def]
     return np.sqrt(farthest)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _near(xyz, pairs, nearest, chosen):  # type: ignore[no-untyped-def]
     """Fill the numbers of the pairs within the skin of their limit; return how many."""
     count = 0
@@ -116,7 +116,7 @@ def _near(xyz, pairs, nearest, chosen):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def project(  # type: ignore[no-untyped-def]
     positions, weights, bonds, bond_range, angles, angle_range, torsions, twist, cis, trans, pairs, nearest,
     centres, volumes, fourth, plants, n_steps, slack,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
 __all__ = ["FAR", "inspect"]
@@ -13,7 +13,7 @@ __all__ = ["FAR", "inspect"]
 FAR = 10_000.0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def inspect(positions, bits, bonds, limits, boxes, first, still, hashes, counts, worst):  # type: ignore[no-untyped-def]
     """Fill what is known of each frame.
 

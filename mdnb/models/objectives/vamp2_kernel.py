@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mdnb.compiled import compiled
 
 __all__ = ["score_and_gradient"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def score_and_gradient(ends: np.ndarray, ridge: float) -> tuple[float, np.ndarray]:
     """Return the score tr(C00^-1 C0t Ctt^-1 Ct0) + 1 of n pairs, and its gradient, (2 n, d).
 
@@ -56,7 +57,7 @@ def score_and_gradient(ends: np.ndarray, ridge: float) -> tuple[float, np.ndarra
     return score, gradient
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _add_ridge(matrix: np.ndarray, ridge: float, least: float) -> None:
     """Add to the diagonal of both blocks (d, d) of a matrix (2 d, 2 d) a share of its mean, in place."""
     d = len(matrix) // 2
@@ -68,7 +69,7 @@ def _add_ridge(matrix: np.ndarray, ridge: float, least: float) -> None:
             matrix[k, k] += ridge * trace / d + least
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _invert(matrix: np.ndarray) -> None:
     """Invert a positive definite matrix in place, by Gauss and Jordan; what is not a number stays so."""
     n = len(matrix)

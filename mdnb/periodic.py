@@ -17,8 +17,10 @@ import numpy as np
 
 from mdnb.compiled import compiled
 
-__all__ = ["KIND", "QUARTER", "bring_together", "describe_boxes", "make_whole", "nearest"]
+__all__ = ["KIND", "NO_BOXES", "QUARTER", "bring_together", "describe_boxes", "make_whole", "nearest"]
 
+#: Described boxes of frames that have none.
+NO_BOXES = np.empty((0, 14, 3))
 #: Row and column of a described box: 0 for no box, 1 for a rectangular one, 2 for any other.
 KIND = (13, 0)
 #: Row and column of the square of half its shortest vector, in nm^2: a shorter vector is the nearest image.

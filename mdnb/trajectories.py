@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
-from mdnb.formats.base import Frames, TrajectoryFile, first_time_step, short_names
+from mdnb.formats.base import TrajectoryFile, first_time_step, short_names
 from mdnb.frame_reader import FrameReader
 from mdnb.health import Health, check_files
 from mdnb.molecules import Molecules
@@ -18,23 +19,7 @@ from mdnb.trajectory_table import as_html, as_text, headline, rows_of
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["Chunk", "Trajectories"]
-
-
-@dataclass(frozen=True)
-class Chunk(Frames):
-    """Successive frames of one trajectory: `Frames` and where they come from.
-
-    Attributes
-    ----------
-    trajectory : int
-        Which trajectory.
-    start : int
-        Index of the first frame over all trajectories.
-    """
-
-    trajectory: int = 0
-    start: int = 0
+__all__ = ["Trajectories"]
 
 
 class Trajectories:
@@ -162,19 +147,17 @@ class Trajectories:
         for block in self.blocks(size):
             yield self.read(*block, velocities, forces)
 
-    def blocks(self, size: int | None = None, row_bytes: int = 0) -> Iterator[tuple[int, int, int]]:
+    def blocks(self, size: int | None = None) -> Iterator[tuple[int, int, int]]:
         """Return the trajectory, start and stop of successive blocks of frames, for `read`.
 
         Parameters
         ----------
         size : int, optional
-            Frames in a block; by default about 2 MB of positions and results, at least 16 frames.
-        row_bytes : int
-            What is computed of a frame, in bytes.
+            Frames in a block; by default about 2 MB of positions, at least 16 frames.
         """
         if size is not None and size < 1:
             raise DataError(f"got chunks of {size} frames, expected at least 1")
-        step = size or int(np.clip(2_000_000 // (12 * self.n_atoms + row_bytes), 16, 4096))
+        step = size or int(np.clip(2_000_000 // (12 * self.n_atoms), 16, 4096))
         return (
             (trajectory, start, min(start + step, length))
             for trajectory, length in enumerate(self.lengths)

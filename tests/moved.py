@@ -3,7 +3,7 @@
 import mdtraj
 import numpy as np
 
-from mdnb.trajectories import Chunk
+from mdnb.chunk import Chunk
 
 #: A triclinic box larger than twice the molecule.
 BOX = np.array([[8, 0, 0], [2.5, 7.5, 0], [-2.5, 3.5, 6.5]])

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError, SpecError
 from mdnb.features import FEATURIZERS, Contacts, Distances, Features, Positions, Torsions, featurize
 from mdnb.features.base import Column, Featurizer
-from mdnb.trajectories import Chunk
 
 #: Features that a rotation and a shift of the molecule leave as they are, with the largest change by rounding.
 INVARIANT = {

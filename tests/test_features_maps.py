@@ -7,9 +7,9 @@ from MDAnalysis.analysis.distances import distance_array
 from moved import BOX, computed, moved
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features import ContactMap, DistanceMap, Voxels, featurize
-from mdnb.trajectories import Chunk
 
 
 @pytest.fixture(scope="module")

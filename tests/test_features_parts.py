@@ -12,7 +12,7 @@ import mdnb
 from mdnb.errors import DataError
 from mdnb.features import RMSD, CAContacts, CADistances, Contacts, Features, Torsions, featurize
 from mdnb.features.contact_kernels import contact_bits, smallest_square_beyond
-from mdnb.features.kernels import distance_runs, pair_distances
+from mdnb.features.distance_kernels import distance_runs, pair_distances
 from mdnb.features.parts import Bits
 
 MIXED = [Torsions(("phi", "psi")), CAContacts(0.7, 1), Contacts(0.45, 0, 2), RMSD()]

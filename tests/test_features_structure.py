@@ -7,6 +7,7 @@ from MDAnalysis.analysis.rms import rmsd as rmsd_of_mdanalysis
 from moved import computed, moved, wrapped
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features import (
     FEATURIZERS,
@@ -21,7 +22,6 @@ from mdnb.features import (
     Voxels,
     featurize,
 )
-from mdnb.trajectories import Chunk
 
 #: Each new feature, and the largest change when a molecule is turned and shifted by up to 3 nm.
 INVARIANT = {

@@ -15,9 +15,10 @@ import mdnb
 from mdnb.errors import DataError
 from mdnb.features import FEATURIZERS, CADistances, Distances, Torsions, featurize
 from mdnb.features.base import Column, Featurizer
-from mdnb.features.kernels import distance_runs, pair_distances, run_distances
+from mdnb.features.distance_kernels import distance_runs, pair_distances, run_distances
 from mdnb.features.passes import in_order
 from mdnb.machine import n_workers
+from mdnb.periodic import NO_BOXES
 
 #: What every protein has; the rest is made of the same parts.
 NAMES = ["torsions", "ca-distances", "contacts", "positions", "internal-coordinates", "rmsd"]
@@ -78,7 +79,7 @@ def test_distances_in_runs_are_those_pair_by_pair(chignolin, maker):
     expected = np.empty((9, len(maker.columns)), np.float32)
     pair_distances(frames.xyz, maker._indices, expected)
     table = np.full((9, len(maker.columns) + 5), -1, np.float32)
-    run_distances(frames.xyz, *distance_runs(maker._indices), table, 3)
+    run_distances(frames.xyz, *distance_runs(maker._indices), NO_BOXES, table, 3)
     assert table[:, 3:-2].tobytes() == expected.tobytes()
     assert (np.delete(table, np.s_[3:-2], axis=1) == -1).all()
     assert np.abs(expected - mdtraj.compute_distances(frames, maker._indices)).max() < 1e-6
@@ -91,7 +92,7 @@ def test_distances_in_runs_of_any_pairs():
         pairs = random.integers(0, 30, (n_pairs, 2))
         expected, found = np.empty((2, 4, n_pairs), np.float32)
         pair_distances(xyz, pairs, expected)
-        run_distances(xyz, *distance_runs(pairs), found, 0)
+        run_distances(xyz, *distance_runs(pairs), NO_BOXES, found, 0)
         assert expected.tobytes() == found.tobytes()
 
 

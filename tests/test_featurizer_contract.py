@@ -6,6 +6,7 @@ import pytest
 from moved import moved
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.features import (
     FEATURIZERS,
     SASA,
@@ -19,7 +20,6 @@ from mdnb.features import (
     featurize,
 )
 from mdnb.features.custom import CustomFeaturizer
-from mdnb.trajectories import Chunk
 
 #: Where the default settings do not suit the molecule, or would take long.
 SETTINGS = {

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features import InternalCoordinates, featurize
 from mdnb.features.superposition import rotations
-from mdnb.trajectories import Chunk
 
 
 def prepared(trajectories):

@@ -11,11 +11,11 @@ from test_featurizer_contract import maker_of
 from test_periodic import BOXES, put_into
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.features import featurize
 from mdnb.features.work import Work
 from mdnb.formats.registry import open_trajectory
 from mdnb.formats.xtc_decoder import WRONG, Wanted, decode_frames
-from mdnb.trajectories import Chunk
 
 
 @pytest.fixture(scope="module")

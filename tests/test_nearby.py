@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import mdnb
+from mdnb.chunk import Chunk
 from mdnb.features import InternalCoordinates
 from mdnb.models.base import Batch, Task
 from mdnb.models.nearby import Nearby
-from mdnb.trajectories import Chunk
 
 PARTS = (-1, 0, 0, 1)
 

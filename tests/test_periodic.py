@@ -12,7 +12,8 @@ from writers import everything
 
 import mdnb
 from mdnb.errors import SpecError
-from mdnb.features import CADistances, Contacts, DistanceMap, Distances, Torsions, featurize
+from mdnb.features import CAContacts, CADistances, Contacts, DistanceMap, Distances, Torsions, featurize
+from mdnb.features.distance_kernels import closest_distances, distance_runs, far_from_images, run_distances
 from mdnb.periodic import describe_boxes, nearest
 
 OCTAHEDRON = np.array([[3, 0, 0], [1, 2.828427, 0], [-1, 1.414214, 2.449490]])
@@ -94,6 +95,44 @@ def test_a_box_that_is_none_leaves_vectors_alone():
 
 
 # --- features in a box ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_distances_of_many_pairs_at_once_in_any_box(seed):
+    """Runs of pairs and the closest atoms of groups, against all images up to 3 boxes away, rounded to 32 bits."""
+    random = np.random.default_rng(seed)
+    box = BOXES[random.choice(list(BOXES))] * random.uniform(0.5, 2)
+    xyz = (random.uniform(-2, 2, (1, 30, 3)) @ box).astype(np.float32)
+    boxes = describe_boxes(box[None])
+    pairs = np.column_stack(np.triu_indices(30, 1))
+    expected = shortest(np.float64(xyz[0, pairs[:, 1]]) - xyz[0, pairs[:, 0]], box, 5)
+    found = np.full((1, len(pairs) + 2), -1, np.float32)
+    run_distances(xyz, *distance_runs(pairs), boxes, found, 1)
+    assert np.abs(found[0, 1:-1] - expected).max() < 3e-6
+    assert (found[:, [0, -1]] == -1).all()
+
+    starts = np.array([0, 1, 9, 12, 30])
+    groups = random.permutation([(0, 2), (3, 1), (0, 3), (1, 2), (2, 1)])
+    square = np.zeros((30, 30))
+    square[tuple(pairs.T)] = square[tuple(pairs.T[::-1])] = expected
+    closest = np.empty((1, len(groups)), np.float32)
+    closest_distances(xyz, np.arange(30), starts, groups, boxes, closest)
+    blocks = [slice(starts[k], starts[k + 1]) for k in range(4)]
+    assert np.abs(closest[0] - [square[blocks[a], blocks[b]].min() for a, b in groups]).max() < 3e-6
+
+
+@pytest.mark.parametrize("name", BOXES)
+@pytest.mark.parametrize("size", [0.7, 3.0])
+def test_hard_contacts_in_a_box_are_those_of_the_distances(folded, name, size):
+    """Of a molecule that touches its own images, and of one far from them, which needs none."""
+    frames = put_into(folded[:5], BOXES[name] * size)
+    maker = CAContacts(0.7, min_residues=1)
+    found = featurize(frames, maker).values
+    distances = featurize(frames, CADistances(1)).values
+    assert np.array_equal(np.asarray(found), distances < 0.7)
+    chunk = mdnb.load(frames).read(0, 0, 5)
+    assert far_from_images(chunk.positions, maker._runs[0], chunk.images, 0.7) == (size == 3.0)
 
 
 @pytest.mark.parametrize("name", BOXES)

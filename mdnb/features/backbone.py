@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.base import Column, atom_labels, residue_labels
 from mdnb.features.chains import chain_torsions, placed_rows, read_chains, spans, starts
 from mdnb.features.distances import within_bonds
 from mdnb.features.invertible import Invertible, compare_columns
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
@@ -101,8 +101,9 @@ class Backbone(Invertible):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_columns); the molecules are whole, so that no box matters."""
-        from mdnb.features.kernels import pair_distances
-        from mdnb.features.torsion_kernels import NO_BOXES, torsion_path, torsions_sincos
+        from mdnb.features.distance_kernels import pair_distances
+        from mdnb.features.torsion_kernels import torsion_path, torsions_sincos
+        from mdnb.periodic import NO_BOXES
 
         values = np.empty((len(chunk.positions), len(self.columns)), np.float32)
         torsions_sincos(chunk.positions, *torsion_path(self._quads), NO_BOXES, values, 0)

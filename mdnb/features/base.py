@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError, unknown_name
 from mdnb.features.columns import Column, names_of
 from mdnb.features.parts import Bits, Part, columns_of, joined
-from mdnb.trajectories import Chunk, Trajectories
+from mdnb.trajectories import Trajectories
 
 if TYPE_CHECKING:
     import mdtraj

@@ -80,7 +80,7 @@ def contact_bits(positions, atoms, runs, beyond, out):  # type: ignore[no-untype
     ----------
     positions : (n_frames, n_atoms, 3) float32 array
     atoms, runs : int64 arrays
-        From `kernels.distance_runs`.
+        From `distance_kernels.distance_runs`.
     beyond : float32
         From `smallest_square_beyond`.
     out : (n_frames, n_bytes) uint8 array

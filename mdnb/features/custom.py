@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import FEATURIZERS, Column, Featurizer
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms
 from mdnb.features.base import Featurizer, atom_labels, residue_labels
 from mdnb.features.columns import Column, PairColumns
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
@@ -70,7 +70,7 @@ class Distances(Featurizer):
         self._indices = self._pairs(topology)
         self._runs: tuple[np.ndarray, np.ndarray] | None = None
         if len(self._indices):
-            from mdnb.features.kernels import distance_runs
+            from mdnb.features.distance_kernels import distance_runs
 
             self._runs = distance_runs(self._indices)
             self.looks_at = self._runs[0]
@@ -89,15 +89,9 @@ class Distances(Featurizer):
     def _write(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         if self._runs is None:
             return
-        if chunk.box is None:
-            from mdnb.features.kernels import run_distances
+        from mdnb.features.distance_kernels import run_distances
 
-            run_distances(chunk.positions, *self._runs, out, column)
-        else:
-            from mdnb.features.periodic_kernels import image_distances
-            from mdnb.periodic import describe_boxes
-
-            image_distances(chunk.positions, *self._runs, describe_boxes(chunk.box), out, column)
+        run_distances(chunk.positions, *self._runs, chunk.images, out, column)
 
 
 class CADistances(Distances):
@@ -165,11 +159,12 @@ class CAContacts(CADistances):
 
     def fill_bits(self, chunk: Chunk, out: np.ndarray) -> None:
         """Write the contacts as bits."""
-        if chunk.box is not None or self._runs is None:
+        from mdnb.features.contact_kernels import contact_bits
+        from mdnb.features.distance_kernels import far_from_images
+
+        if self._runs is None or not far_from_images(chunk.positions, self._runs[0], chunk.images, self.cutoff):
             super().fill_bits(chunk, out)
         else:
-            from mdnb.features.contact_kernels import contact_bits
-
             contact_bits(chunk.positions, *self._runs, self._beyond, out)
 
 
@@ -202,21 +197,21 @@ class Contacts(Featurizer):
         """Return one column for each pair of residues."""
         self._topology = topology
         heavy = {residue.index: heavy_atoms(residue) for residue in topology.residues if not residue.is_water}
-        columns, pairs, starts = [], [], [0]
+        columns, pairs = [], []
         label = residue_labels(topology)
         residues = [residue for residue in topology.residues if heavy.get(residue.index)]
         for k, a in enumerate(residues):
-            for b in residues[k + 1 :]:
+            for other, b in enumerate(residues[k + 1 :], k + 1):
                 if a.chain == b.chain and b.index - a.index < self.min_residues:
                     continue
-                block = [(i, j) for i in heavy[a.index] for j in heavy[b.index]]
-                pairs.extend(block)
-                starts.append(len(pairs))
+                pairs.append((k, other))
                 atoms = (*heavy[a.index], *heavy[b.index])
                 name = f"{label[a.index]} {label[b.index]}"
                 columns.append(Column(f"{self.what} {name}", self.unit, atoms, name))
-        self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts[:-1], int)
-        self.looks_at = np.unique(self._pairs)
+        groups = [heavy[residue.index] for residue in residues]
+        self._groups = np.concatenate([*groups, []]).astype(int), np.cumsum([0, *map(len, groups)])
+        self._pairs = np.array(pairs, int).reshape(-1, 2)
+        self.looks_at = np.unique(self._groups[0])
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
@@ -225,17 +220,10 @@ class Contacts(Featurizer):
 
     def _closest(self, chunk: Chunk) -> np.ndarray:
         """Return the closest distances, (n_frames, n_residue_pairs) in nm."""
+        from mdnb.features.distance_kernels import closest_distances
+
         closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-        starts = np.append(self._starts, len(self._pairs))
-        if chunk.box is None:
-            from mdnb.features.kernels import closest_distances
-
-            closest_distances(chunk.positions, self._pairs, starts, closest)
-        else:
-            from mdnb.features.periodic_kernels import closest_images
-            from mdnb.periodic import describe_boxes
-
-            closest_images(chunk.positions, self._pairs, starts, describe_boxes(chunk.box), closest)
+        closest_distances(chunk.positions, *self._groups, self._pairs, chunk.images, closest)
         return closest
 
 

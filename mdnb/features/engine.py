@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,6 +30,13 @@ from mdnb.progress import progress_bar
 from mdnb.trajectories import Trajectories
 
 __all__ = ["featurize"]
+
+#: Bytes of positions and results of a block: of smaller ones Python's part of the time shows, larger ones leave the
+#: processor's cache.
+_BLOCK = 8_000_000
+#: Blocks that there are at least, where they have 16 frames: for a few threads, and to show how far it is. Their number
+#: does not depend on that of the threads, so that an interrupted run can be continued with any.
+_BLOCKS = 64
 
 
 def featurize(
@@ -126,7 +134,9 @@ class _Pass:
         self.work = Work(trajectories, makers)
         self.trajectories, self.makers, self.n_jobs, self.client = trajectories, makers, n_jobs, client
         trajectories.require(*self.work.wishes)
-        self.blocks = list(trajectories.blocks(chunk_size, self.work.row_bytes))
+        most = _BLOCK // (12 * trajectories.n_atoms + self.work.row_bytes)
+        size = max(16, min(most, math.ceil(trajectories.n_frames / _BLOCKS)))
+        self.blocks = list(trajectories.blocks(size if chunk_size is None else chunk_size))
         self._firsts = [0, *accumulate(trajectories.lengths)]
 
     def run(self, blocks: Sequence[Block], work: Callable[[Block], Any], note: Callable[[Any], None]) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.features.base import Column, atom_labels
 from mdnb.features.invertible import Invertible
 from mdnb.features.placements import Placement, angle_at, placements, torsion_about, turns, unit, wrapped
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

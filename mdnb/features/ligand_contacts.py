@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms, select_atoms
 from mdnb.features.base import Column, Featurizer, residue_labels
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
@@ -65,29 +65,24 @@ class LigandContacts(Featurizer):
         ligand = self._find(topology)
         taken = {topology.atom(index).residue.index for index in ligand}
         chosen = set(select_atoms(topology, self.selection, self.name).tolist())
-        pairs: list[tuple[int, int]] = []
-        columns, label, starts = [], residue_labels(topology), [0]
+        groups = [ligand]
+        columns, label = [], residue_labels(topology)
         for residue in topology.residues:
             atoms = [index for index in heavy_atoms(residue) if index in chosen]
             if residue.index in taken or not atoms:
                 continue
-            pairs.extend((i, j) for i in atoms for j in ligand)
-            starts.append(len(pairs))
+            groups.append(atoms)
             name = f"ligand distance {label[residue.index]}"
             columns.append(Column(name, "nm", (*atoms, *ligand), name))
-        self._pairs, self._starts = np.array(pairs, int).reshape(-1, 2), np.array(starts, int)
+        self._groups = np.concatenate(groups).astype(int), np.cumsum([0, *map(len, groups)])
+        self._pairs = np.array([(0, number) for number in range(1, len(groups))], int).reshape(-1, 2)
+        self.looks_at = np.unique(self._groups[0])
         return tuple(columns)
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_residues) in nm."""
+        from mdnb.features.distance_kernels import closest_distances
+
         closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-        if chunk.box is None:
-            from mdnb.features.kernels import closest_distances
-
-            closest_distances(chunk.positions, self._pairs, self._starts, closest)
-        else:
-            from mdnb.features.periodic_kernels import closest_images
-            from mdnb.periodic import describe_boxes
-
-            closest_images(chunk.positions, self._pairs, self._starts, describe_boxes(chunk.box), closest)
+        closest_distances(chunk.positions, *self._groups, self._pairs, chunk.images, closest)
         return closest

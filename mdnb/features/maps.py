@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.atoms import heavy_atoms, select_atoms
 from mdnb.features.base import Column, Featurizer, atom_labels, residue_labels
 from mdnb.features.distances import check_switch, switched
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
@@ -61,18 +61,7 @@ class DistanceMap(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_atoms, n_atoms) in nm."""
-        values = np.zeros((len(chunk.positions), *self.shape), np.float32)
-        if chunk.box is None:
-            from mdnb.features.structure_kernels import residue_distances
-
-            residue_distances(chunk.positions, self._atoms, np.arange(len(self._atoms) + 1), values)
-        else:
-            from mdnb.features.periodic_kernels import group_images
-            from mdnb.periodic import describe_boxes
-
-            starts = np.arange(len(self._atoms) + 1)
-            group_images(chunk.positions, self._atoms, starts, describe_boxes(chunk.box), values)
-        return values
+        return _symmetric(chunk, self._atoms, np.arange(len(self._atoms) + 1))
 
 
 class ContactMap(Featurizer):
@@ -130,16 +119,17 @@ class ContactMap(Featurizer):
 
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_residues, n_residues) between 0 and 1."""
-        closest = np.zeros((len(chunk.positions), *self.shape), np.float32)
-        atoms = np.concatenate(self._groups)
         starts = np.cumsum([0, *map(len, self._groups)])
-        if chunk.box is None:
-            from mdnb.features.structure_kernels import residue_distances
+        return switched(_symmetric(chunk, np.concatenate(self._groups), starts), self.cutoff, self.width)
 
-            residue_distances(chunk.positions, atoms, starts, closest)
-        else:
-            from mdnb.features.periodic_kernels import group_images
-            from mdnb.periodic import describe_boxes
 
-            group_images(chunk.positions, atoms, starts, describe_boxes(chunk.box), closest)
-        return switched(closest, self.cutoff, self.width)
+def _symmetric(chunk: Chunk, atoms: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the closest distances in nm between groups of atoms, (n_frames, n_groups, n_groups)."""
+    from mdnb.features.distance_kernels import closest_distances
+
+    first, second = np.triu_indices(len(starts) - 1, 1)
+    closest = np.empty((len(chunk.positions), len(first)), np.float32)
+    closest_distances(chunk.positions, atoms, starts, np.column_stack([first, second]), chunk.images, closest)
+    values = np.zeros((len(closest), len(starts) - 1, len(starts) - 1), np.float32)
+    values[:, first, second] = values[:, second, first] = closest
+    return values

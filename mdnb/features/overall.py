@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.features.atoms import ca_or_heavy_atoms, masses, select_atoms
 from mdnb.features.base import Column, Featurizer
 from mdnb.features.references import checked_reference, frame_of, reference_places
 from mdnb.features.superposition import rotations
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Featurizer, atom_labels
 from mdnb.features.invertible import Invertible, compare_columns
 from mdnb.features.references import checked_reference, frame_of, reference_places
 from mdnb.features.superposition import rotations
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

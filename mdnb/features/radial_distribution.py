@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Featurizer
 from mdnb.features.species import Pairs, checked_pairs, described_boxes, species_pairs
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.distances import Contacts
-from mdnb.trajectories import Chunk
 
 __all__ = ["ResidueDistances"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.atoms import select_atoms
 from mdnb.features.base import Column, Featurizer, residue_labels
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.features.atoms import backbone_atoms
 from mdnb.features.base import Column, Featurizer, residue_labels
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

@@ -14,7 +14,7 @@ from mdnb.features.atoms import select_atoms
 if TYPE_CHECKING:
     import mdtraj
 
-    from mdnb.trajectories import Chunk
+    from mdnb.chunk import Chunk
 
 __all__ = ["Pairs", "checked_pairs", "described_boxes", "element_names", "species_atoms", "species_pairs"]
 

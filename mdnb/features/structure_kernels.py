@@ -10,7 +10,7 @@ import numpy as np
 from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
-__all__ = ["backbone_energies", "covariances", "gyration", "residue_distances", "smeared_density"]
+__all__ = ["backbone_energies", "covariances", "gyration", "smeared_density"]
 
 
 @compiled()
@@ -70,37 +70,6 @@ def gyration(positions, atoms, weights, out):  # type: ignore[no-untyped-def]
                 x = np.float64(xyz[atoms[row], axis]) - centre[axis]
                 total += weights[row] * x * x
         out[frame] = np.sqrt(total)
-
-
-@compiled()
-def residue_distances(positions, atoms, starts, out):  # type: ignore[no-untyped-def]
-    """Fill `out` (n_frames, n, n) with the closest distance in nm between each two groups of atoms.
-
-    Parameters
-    ----------
-    positions : (n_frames, n_atoms, 3) float32 array
-    atoms : int64 array
-        The groups one after another.
-    starts : (n + 1,) int64 array
-        Where each group begins in `atoms`, and where the last one ends.
-    out : (n_frames, n, n) float32 array
-    """
-    n_groups = len(starts) - 1
-    for frame in range(len(positions)):
-        xyz = positions[frame]
-        for a in range(n_groups):
-            out[frame, a, a] = 0.0
-            for b in range(a + 1, n_groups):
-                least = np.float32(np.inf)
-                for k in range(starts[a], starts[a + 1]):
-                    i = atoms[k]
-                    for m in range(starts[b], starts[b + 1]):
-                        j = atoms[m]
-                        x = xyz[j, 0] - xyz[i, 0]
-                        y = xyz[j, 1] - xyz[i, 1]
-                        z = xyz[j, 2] - xyz[i, 2]
-                        least = min(least, x * x + y * y + z * z)
-                out[frame, a, b] = out[frame, b, a] = np.sqrt(least)
 
 
 @compiled()

@@ -9,10 +9,7 @@ import numpy as np
 from mdnb.compiled import compiled
 from mdnb.periodic import nearest
 
-__all__ = ["NO_BOXES", "torsion_path", "torsions_sincos"]
-
-#: What `torsions_sincos` is given where there is no box.
-NO_BOXES = np.empty((0, 14, 3))
+__all__ = ["torsion_path", "torsions_sincos"]
 
 
 def torsion_path(quads: Iterable[Iterable[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +86,7 @@ def torsions_sincos(positions, path, places, boxes, out, column):  # type: ignor
     path, places : int64 arrays
         From `torsion_path`.
     boxes : (n_frames, 14, 3) float64 array
-        From `periodic.describe_boxes`, or `NO_BOXES`.
+        From `periodic.describe_boxes`; none where there is no box.
     out : (n_frames, n_columns) float32 array
     column : int
         Where the 2 n_torsions numbers begin in a row.

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import unknown_name
 from mdnb.features.base import Column, Featurizer, residue_labels
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj
@@ -83,8 +83,6 @@ class Torsions(Featurizer):
             self._sincos(chunk, out, column)
 
     def _sincos(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
-        from mdnb.features.torsion_kernels import NO_BOXES, torsions_sincos
-        from mdnb.periodic import describe_boxes
+        from mdnb.features.torsion_kernels import torsions_sincos
 
-        boxes = NO_BOXES if chunk.box is None else describe_boxes(chunk.box)
-        torsions_sincos(chunk.positions, *self._path, boxes, out, column)
+        torsions_sincos(chunk.positions, *self._path, chunk.images, out, column)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError
 from mdnb.features.atoms import ca_or_heavy_atoms, select_atoms
 from mdnb.features.base import Column, Featurizer
 from mdnb.features.species import element_names, species_atoms
 from mdnb.features.superposition import rotations
-from mdnb.trajectories import Chunk
 
 if TYPE_CHECKING:
     import mdtraj

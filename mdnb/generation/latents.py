@@ -11,13 +11,13 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from mdnb.chunk import Chunk
 from mdnb.datasets import digest
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Column, Features, make_featurizer
 from mdnb.formats.topology_json import topology_from_json
 from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
-from mdnb.trajectories import Chunk
 
 __all__ = ["Region", "latents", "latents_name", "outside_note", "require_vae", "scaled_frame"]
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from mdnb.chunk import Chunk
 from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.features.base import Features, Featurizer, as_mdtraj, make_featurizer, residue_labels
 from mdnb.features.overall import RMSD
 from mdnb.features.torsions import torsion_indices
 from mdnb.targets.base import Target, option_number, refuse_option
-from mdnb.trajectories import Chunk, Trajectories
+from mdnb.trajectories import Trajectories
 
 __all__ = [
     "basin",

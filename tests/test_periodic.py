@@ -123,7 +123,7 @@ def test_distances_of_many_pairs_at_once_in_any_box(seed):
 
 
 @pytest.mark.parametrize("name", BOXES)
-@pytest.mark.parametrize("size", [0.7, 3.0])
+@pytest.mark.parametrize("size", [0.5, 3.0])
 def test_hard_contacts_in_a_box_are_those_of_the_distances(folded, name, size):
     """Of a molecule that touches its own images, and of one far from them, which needs none."""
     frames = put_into(folded[:5], BOXES[name] * size)

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from mdnb.errors import DataError, SpecError, unknown_name
-from mdnb.models.gan import GANModel
-from mdnb.models.vae import VAEModel
+from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 
 __all__ = ["asked_range", "read_condition"]
@@ -61,8 +60,8 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
             f"condition = {condition!r}: expected a number in {target.unit or 'the unit of ' + target.name}"
         )
     model = run.model
-    assert isinstance(model, VAEModel | GANModel)
-    low, high = (float(end) * target.scale + target.mean for end in model.condition.known[[0, -1]])
+    assert isinstance(model, Generator)
+    low, high = (float(end) * target.scale + target.mean for end in model.coding.condition.known[[0, -1]])
     notes: tuple[str, ...] = ()
     if values.min() < low or values.max() > high:
         notes = (
@@ -90,13 +89,13 @@ def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
     """
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
-    if not isinstance(run.model, VAEModel | GANModel):
+    if not isinstance(run.model, Generator):
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if run.target is None:
         return None
     if run.target.classes:
         return run.target.classes
-    known = run.model.condition.known
+    known = run.model.coding.condition.known
     low, high = (float(known[end]) * run.target.scale + run.target.mean for end in (0, -1))
     return low, high
 

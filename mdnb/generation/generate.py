@@ -22,8 +22,7 @@ from mdnb.generation.generated import Generated
 from mdnb.generation.maker import Maker
 from mdnb.generation.origin import Origin
 from mdnb.generation.proposals import Proposals
-from mdnb.models.gan import GANModel
-from mdnb.models.vae import VAEModel
+from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -80,7 +79,7 @@ def generate(
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
     model = run.model
-    if not isinstance(model, VAEModel | GANModel):
+    if not isinstance(model, Generator):
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")

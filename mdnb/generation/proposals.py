@@ -9,8 +9,7 @@ from torch import Tensor
 
 from mdnb.generation.checks import check_structures
 from mdnb.generation.maker import Maker
-from mdnb.models.gan import GANModel
-from mdnb.models.vae import VAEModel
+from mdnb.models.autoencoder import Generator
 
 __all__ = ["Proposals"]
 
@@ -28,7 +27,7 @@ class Proposals:
 
     Parameters
     ----------
-    model : VAEModel or GANModel
+    model : Generator
     n : int
     condition : (n,) Tensor or None
     generator : torch.Generator
@@ -36,7 +35,7 @@ class Proposals:
     """
 
     def __init__(
-        self, model: VAEModel | GANModel, n: int, condition: Tensor | None, generator: torch.Generator, maker: Maker
+        self, model: Generator, n: int, condition: Tensor | None, generator: torch.Generator, maker: Maker
     ) -> None:
         self._model, self._maker, self._generator = model, maker, generator
         self._condition, self._latents = model.latents(n, generator, condition)

@@ -8,11 +8,10 @@ import torch
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
 from mdnb.generation.generate import require_structures, structures_of
-from mdnb.generation.latents import Region, latents_name, require_vae
+from mdnb.generation.latents import Region, latents_name, require_generator
 from mdnb.generation.rolled import Rollout
 from mdnb.models.base import Predictor
 from mdnb.models.objectives.propagate import PropagateHead
-from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -47,7 +46,8 @@ def rollout(
     n_frames, n_trajectories : int
         Frames of each trajectory, and how many.
     decoder : Run, optional
-        The VAE whose latents the run was trained on: the frames become structures, with the noise of its decoder.
+        The VAE or GAN whose latents the run was trained on: the frames become structures, with what the latents do not
+        hold drawn anew.
     frames : (n_trajectories,) int array, optional
         The last frame of each starting window. By default drawn from the windows of the training part, or where
         these are other features than those of the training, from all.
@@ -126,7 +126,7 @@ def _propagator(run: Run) -> tuple[Predictor, PropagateHead]:
 
 
 def _check_decoder(run: Run, decoder: Run, reference: Trajectories | Features | None) -> None:
-    require_vae(decoder)
+    require_generator(decoder)
     require_structures(decoder, reference)
     if run.featurizers != (latents_name(decoder),):
         raise DataError(
@@ -154,6 +154,4 @@ def _windows(run: Run, start: Features, frames: np.ndarray | None, n: int, seed:
 
 def _decoded(decoder: Run, values: np.ndarray, generator: torch.Generator) -> torch.Tensor:
     """Return the scaled frames that latents stand for, with the noise of the decoder."""
-    model = decoder.model
-    assert isinstance(model, VAEModel)
-    return model.frames(torch.from_numpy(values), generator)
+    return require_generator(decoder).frames(torch.from_numpy(values), generator)

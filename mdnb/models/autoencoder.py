@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +18,7 @@ from mdnb.models.layers import Convolutions, mlp
 from mdnb.models.rebuild import Rebuild
 from mdnb.specs import setting
 
-__all__ = ["Autoencoder", "Coding"]
+__all__ = ["Autoencoder", "Coding", "Generator"]
 
 #: Least weight of a number, as a share of the one that moves the atoms most.
 _LEAST = 0.05
@@ -172,6 +173,31 @@ class Autoencoder(Model):
         if condition is None:
             condition = self.condition.draw(n, generator)
         return condition, self.density.draw(self.condition(condition, self.density.means[:1].expand(n, -1)), generator)
+
+
+class Generator(Model):
+    """A family that draws frames from latents: what `mdnb.generate` and walks through the latents need of it."""
+
+    @property
+    @abstractmethod
+    def coding(self) -> Autoencoder:
+        """What makes latents of frames, and the mean of frames of latents."""
+
+    @abstractmethod
+    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent), with what these do not hold drawn anew."""
+
+    def latents(
+        self, n: int, generator: torch.Generator, condition: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return n conditions, some as they were in training where none are given, and latents drawn given them."""
+        return self.coding.latents(n, generator, condition)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
+        condition, z = self.latents(n, generator, condition)
+        return self.frames(z, generator, condition)
 
 
 def _drawn(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:

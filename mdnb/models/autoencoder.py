@@ -184,8 +184,14 @@ class Generator(Model):
         """What makes latents of frames, and the mean of frames of latents."""
 
     @abstractmethod
-    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return scaled frames, (n, *shape), of latents (n, latent), with what these do not hold drawn anew."""
+    def frames(
+        self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None, which: Tensor | None = None
+    ) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent), with what these do not hold drawn anew.
+
+        Of a molecule of several parts the numbers `which` (n,), from 0 to 1, decide how the parts lie to each other, so
+        that this can be kept while the rest is drawn again; they are drawn by default.
+        """
 
     def latents(
         self, n: int, generator: torch.Generator, condition: Tensor | None = None

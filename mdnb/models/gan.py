@@ -59,7 +59,7 @@ class GANModel(Generator):
     https://doi.org/10.48550/arXiv.2002.09797.
     """
 
-    groups: ClassVar[Mapping[str, int]] = {"coding": 2, "critic": 1, "generator": 1}
+    groups: ClassVar[Mapping[str, int]] = {"coding": 3, "critic": 1, "generator": 1}
     average: ClassVar[float] = 0.999
     betas: ClassVar[tuple[float, float]] = (0.5, 0.9)
 
@@ -170,8 +170,10 @@ class GANModel(Generator):
         ]
 
     @torch.no_grad()
-    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return scaled frames, (n, *shape), of latents (n, latent), with new noise."""
+    def frames(
+        self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None, which: Tensor | None = None
+    ) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent), with new noise; it knows of no parts."""
         return self._frames(z, condition, generator)
 
 

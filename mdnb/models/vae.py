@@ -65,11 +65,16 @@ class VAEModel(Autoencoder, Generator):
         return notes
 
     @torch.no_grad()
-    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return scaled frames, (n, *shape), of latents (n, latent): the decoder's means and what those do not hold."""
+    def frames(
+        self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None, which: Tensor | None = None
+    ) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent): the decoder's means and what those do not hold.
+
+        The numbers `which` (n,), from 0 to 1, are as of `Generator.frames`.
+        """
         decoded = self.decode(z, condition).flatten(1)
         if isinstance(self.residual, Noise):
             made = decoded + self.residual.draw(len(z), generator)
         else:
-            made = self.residual.draw(torch.cat([z, self.condition(condition, z)], dim=1), decoded, generator)
+            made = self.residual.draw(torch.cat([z, self.condition(condition, z)], dim=1), decoded, generator, which)
         return made.reshape(len(z), *self.shape)

@@ -61,9 +61,9 @@ def generate(
         ``internal-coordinates``, and for the others.
     attempts : int
         Draw a structure that the checks refuse again, up to so often in all (rejection sampling), before anything is
-        cleaned up. Their latents stay, and only what those leave open, such as side chains, is drawn anew. ``draws``
-        of the result says how often each was drawn. Dense structures clash more often than loose ones, so that every
-        further attempt makes the latter more frequent: compare with `mdnb.judge`.
+        cleaned up. Their latents stay, and of a protein the torsions between residues too: only what those leave open,
+        such as side chains, is drawn anew, since else loose structures, which clash less, would become more frequent.
+        ``draws`` of the result says how often each was drawn.
 
     Returns
     -------

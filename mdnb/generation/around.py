@@ -13,9 +13,10 @@ import torch
 from mdnb.errors import SpecError
 from mdnb.features.base import Features
 from mdnb.generation.asked import read_condition
-from mdnb.generation.generate import require_structures, structures_of
+from mdnb.generation.generate import structures_of
 from mdnb.generation.generated import Generated
 from mdnb.generation.latents import Region, outside_note, require_generator, scaled_frame
+from mdnb.generation.maker import Maker
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -77,7 +78,7 @@ def around(
     Kingma, Welling (2013), https://doi.org/10.48550/arXiv.1312.6114
     """
     coding = require_generator(run).coding
-    require_structures(run, reference)
+    maker = Maker(run, reference)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
     for name, value in (("width", width), ("spread", spread)):
@@ -94,5 +95,5 @@ def around(
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
     latents = mean + deviation * noise
     notes = (*notes, *outside_note(float(Region.of_run(run).outside(latents.numpy()).mean())))
-    made = structures_of(run, coding.decode(latents, wanted), wanted, seed, reference, notes, clean_up)
+    made = structures_of(maker, coding.decode(latents, wanted), wanted, seed, notes, clean_up)
     return replace(made, family=f"{run.family}, around a frame")

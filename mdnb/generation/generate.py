@@ -12,8 +12,6 @@ from torch import Tensor
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.features.invertible import restore
-from mdnb.formats.topology_json import topology_from_json
 from mdnb.generation.asked import read_condition
 from mdnb.generation.checks import check_structures
 from mdnb.generation.clean_up import clean_up as cleaned
@@ -26,7 +24,7 @@ from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
-__all__ = ["generate", "require_structures", "structures_of"]
+__all__ = ["generate", "structures_of"]
 
 
 def generate(
@@ -85,10 +83,9 @@ def generate(
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
     if isinstance(attempts, bool) or not isinstance(attempts, int | np.integer) or attempts < 1:
         raise SpecError(f"attempts = {attempts!r}: expected how often to draw at most, a whole number of at least 1")
-    require_structures(run, reference)
+    maker = Maker(run, reference)
     generator = torch.Generator().manual_seed(seed)
     wanted, notes = read_condition(run, condition, int(n))
-    maker = Maker(run, reference)
     made = Proposals(model, int(n), wanted, generator, maker)
     if attempts > 1:
         first = 1 - len(made.refused) / n
@@ -97,30 +94,15 @@ def generate(
             f"{first:.1%} passed the checks as first drawn, {1 - len(made.refused) / n:.1%} after at most {attempts} "
             f"draws each ({made.draws.sum():,} in all)",
         )
-    result = _finished(run, maker, made.structures, made.checks, wanted, seed, notes, clean_up)
+    result = _finished(maker, made.structures, made.checks, wanted, seed, notes, clean_up)
     return replace(result, draws=made.draws)
 
 
-def require_structures(run: Run, reference: Trajectories | Features | None) -> None:
-    """Refuse a run from whose frames no structures can be made, or what is no reference.
-
-    Raises
-    ------
-    DataError
-        When it is one.
-    """
-    if reference is not None and not isinstance(reference, Trajectories | Features):
-        raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
-    restore(run.featurizers, run.columns, topology_from_json(run.topology), run.reference)
-    run.require_finished()
-
-
 def structures_of(
-    run: Run,
+    maker: Maker,
     scaled: Tensor,
     wanted: Tensor | None = None,
     seed: int = 0,
-    reference: Trajectories | Features | None = None,
     notes: tuple[str, ...] = (),
     clean_up: bool | None = None,
 ) -> Generated:
@@ -128,28 +110,20 @@ def structures_of(
 
     Parameters
     ----------
-    run : Run
-        As `require_structures` wants it.
+    maker : Maker
+        Of the run.
     scaled : (n, *shape) Tensor
     wanted : (n,) Tensor, optional
         What each was asked to be, as `read_condition` returns it.
-    seed, reference, clean_up
+    seed, clean_up
         As for `generate`.
     notes : tuple of str
-
-    Raises
-    ------
-    DataError
-        When the reference is of another molecule.
     """
-    maker = Maker(run, reference)
     structures = maker.make(scaled)
-    checks = check_structures(structures, maker.limits)
-    return _finished(run, maker, structures, checks, wanted, seed, notes, clean_up)
+    return _finished(maker, structures, check_structures(structures, maker.limits), wanted, seed, notes, clean_up)
 
 
 def _finished(
-    run: Run,
     maker: Maker,
     structures: mdtraj.Trajectory,
     checks: dict[str, np.ndarray],
@@ -159,7 +133,7 @@ def _finished(
     clean_up: bool | None,
 ) -> Generated:
     """Return structures with their checks, cleaned up where that is asked."""
-    before = None
+    run, before = maker.run, None
     if clean_up or (clean_up is None and not maker.featurizer.exact):
         moved = cleaned(structures, maker.limits)
         far = displacement(structures, moved)

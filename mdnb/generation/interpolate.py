@@ -13,9 +13,10 @@ from torch import Tensor
 from mdnb.errors import SpecError, unknown_name
 from mdnb.features.base import Features
 from mdnb.generation.asked import read_condition
-from mdnb.generation.generate import require_structures, structures_of
+from mdnb.generation.generate import structures_of
 from mdnb.generation.generated import Generated
 from mdnb.generation.latents import Region, outside_note, require_generator, scaled_frame
+from mdnb.generation.maker import Maker
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -83,7 +84,7 @@ def interpolate(
     (2016), https://doi.org/10.48550/arXiv.1609.04468
     """
     coding = require_generator(run).coding
-    require_structures(run, reference)
+    maker = Maker(run, reference)
     if path not in PATHS:
         raise unknown_name("path", path, PATHS)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
@@ -103,7 +104,7 @@ def interpolate(
         lost = (ends[:, 0] - coding.decode(latents, at_ends)).flatten(1)
         scaled = scaled + ((1 - share) * lost[:1] + share * lost[1:]).reshape(scaled.shape)
     notes = (*notes, *outside_note(float(Region.of_run(run).outside(between.numpy()).mean())))
-    made = structures_of(run, scaled, wanted, 0, reference, notes, clean_up)
+    made = structures_of(maker, scaled, wanted, 0, notes, clean_up)
     return replace(made, family=f"{run.family}, interpolated")
 
 

@@ -165,7 +165,7 @@ class Task:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
-        objective, skeleton = values.pop("objective"), values.pop("skeleton")
+        objective, skeleton = values.pop("objective"), values.pop("skeleton", None)
         return cls(
             **values,
             objective=None if objective is None else Objective.from_dict(objective),

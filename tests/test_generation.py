@@ -460,6 +460,23 @@ def test_attempts_are_counted(attempts):
         mdnb.generate(trained("VAE"), 5, attempts=attempts)
 
 
+def test_what_lies_beyond_the_training_data_is_flagged_one_by_one(conditional, run, tmp_path):
+    low, high = mdnb.asked_range(conditional)
+    made = mdnb.generate(conditional, 4, np.array([low - 0.1, low, high, high + 0.1]))
+    assert made.extrapolated.tolist() == [True, False, False, True]
+    assert made.only([3, 1]).table()["extrapolated"].tolist() == [True, False]
+    text = made.save(tmp_path / "made.pdb").read_text()
+    models = text.split("MODEL ")[1:]
+    assert ["extrapolated: the training data have nothing like it" in one for one in models] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert "extrapolated" not in "".join(line for line in text.splitlines() if "passed:" in line or "failed:" in line)
+    assert mdnb.generate(run, 4).extrapolated is None
+
+
 @pytest.mark.parametrize("family", GENERATORS)
 def test_a_conditional_run_is_saved_and_makes_the_same_again(family, tmp_path):
     spec = family_spec(family)

@@ -120,6 +120,7 @@ def test_around_is_repeated_by_its_seed():
 def test_latents_far_from_the_data_are_said():
     wide = mdnb.around(vae(), 5, 200, spread=20.0, features=features("internal-coordinates"))
     assert "of the latents lie farther from the training frames'" in repr(wide)
+    assert wide.extrapolated.mean() > 0.9
     assert not mdnb.around(vae(), 5, 200, features=features("internal-coordinates")).notes
 
 

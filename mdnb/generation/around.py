@@ -64,7 +64,8 @@ def around(
     Returns
     -------
     Generated
-        Without the noise of the decoder: what it is sure of. A note says how many lie where no training frames are.
+        Without the noise of the decoder: what it is sure of. Those where no training frames are, are `extrapolated`; a
+        note says how many.
 
     Raises
     ------
@@ -94,6 +95,8 @@ def around(
     deviation = torch.sqrt(width**2 * log_variance.exp() + spread**2)
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
     latents = mean + deviation * noise
-    notes = (*notes, *outside_note(float(Region.of_run(run).outside(latents.numpy()).mean())))
+    outside = Region.of_run(run).outside(latents.numpy())
+    notes = (*notes, *outside_note(float(outside.mean())))
     made = structures_of(maker, coding.decode(latents, wanted), wanted, seed, notes, clean_up)
-    return replace(made, family=f"{run.family}, around a frame")
+    beyond = outside if made.extrapolated is None else outside | made.extrapolated
+    return replace(made, extrapolated=beyond, family=f"{run.family}, around a frame")

@@ -14,7 +14,7 @@ from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 
-__all__ = ["asked_range", "read_condition"]
+__all__ = ["asked_range", "extrapolated", "read_condition"]
 
 
 def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -70,6 +70,24 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
         )
     scaled = np.broadcast_to((values - target.mean) / target.scale, n)
     return torch.from_numpy(scaled.astype(np.float32)), notes
+
+
+def extrapolated(run: Run, wanted: Tensor | None) -> np.ndarray | None:
+    """Return which of the conditions lie outside those of the training data, (n,); None where there is no range.
+
+    Parameters
+    ----------
+    run : Run
+        Of a VAE or a GAN.
+    wanted : (n,) Tensor or None
+        As `read_condition` returns it.
+    """
+    if wanted is None or run.target is None or run.target.classes:
+        return None
+    assert isinstance(run.model, Generator)
+    low, high = run.model.coding.condition.known[[0, -1]].tolist()
+    slack = 1e-5 * (high - low)  # an end that was asked for went through other units
+    return np.asarray(((wanted < low - slack) | (wanted > high + slack)).numpy())
 
 
 def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:

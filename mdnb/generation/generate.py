@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.generation.asked import read_condition
+from mdnb.generation.asked import extrapolated, read_condition
 from mdnb.generation.checks import check_structures
 from mdnb.generation.clean_up import clean_up as cleaned
 from mdnb.generation.clean_up import displacement
@@ -146,4 +146,7 @@ def _finished(
     requested = None
     if wanted is not None and run.target is not None:
         requested = wanted.numpy() if run.target.classes else wanted.numpy() * run.target.scale + run.target.mean
-    return Generated(structures, checks, run.family, seed, requested, notes, Origin.of(run), checks_before=before)
+    origin, outside = Origin.of(run), extrapolated(run, wanted)
+    return Generated(
+        structures, checks, run.family, seed, requested, notes, origin, checks_before=before, extrapolated=outside
+    )

@@ -69,7 +69,8 @@ def interpolate(
     Returns
     -------
     Generated
-        In order from the first to the last. A note says how many lie where no training frames are.
+        In order from the first to the last. Those where no training frames are, are `extrapolated`; a note says how
+        many.
 
     Raises
     ------
@@ -103,9 +104,11 @@ def interpolate(
     if exact:
         lost = (ends[:, 0] - coding.decode(latents, at_ends)).flatten(1)
         scaled = scaled + ((1 - share) * lost[:1] + share * lost[1:]).reshape(scaled.shape)
-    notes = (*notes, *outside_note(float(Region.of_run(run).outside(between.numpy()).mean())))
+    outside = Region.of_run(run).outside(between.numpy())
+    notes = (*notes, *outside_note(float(outside.mean())))
     made = structures_of(maker, scaled, wanted, 0, notes, clean_up)
-    return replace(made, family=f"{run.family}, interpolated")
+    beyond = outside if made.extrapolated is None else outside | made.extrapolated
+    return replace(made, extrapolated=beyond, family=f"{run.family}, interpolated")
 
 
 def _arc(ends: Tensor, share: Tensor) -> Tensor:

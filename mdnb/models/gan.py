@@ -59,7 +59,7 @@ class GANModel(Generator):
     https://doi.org/10.48550/arXiv.2002.09797.
     """
 
-    groups: ClassVar[Mapping[str, int]] = {"coding": 3, "critic": 1, "generator": 1}
+    groups: ClassVar[Mapping[str, int]] = {"coding": 2, "critic": 1, "generator": 1}
     average: ClassVar[float] = 0.999
     betas: ClassVar[tuple[float, float]] = (0.5, 0.9)
 

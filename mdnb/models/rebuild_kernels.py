@@ -6,31 +6,31 @@ The same as `rebuild.Rebuild` does on a GPU, in one pass: of a few atoms torch t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mdnb.compiled import compiled
 from mdnb.features.superposed_kernels import best_overlap
 
 __all__ = ["displacements"]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _cross(a, b, out):  # type: ignore[no-untyped-def]
     out[0] = a[1] * b[2] - a[2] * b[1]
     out[1] = a[2] * b[0] - a[0] * b[2]
     out[2] = a[0] * b[1] - a[1] * b[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _dot(a, b):  # type: ignore[no-untyped-def]
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@compiled(error_model="numpy", inline="always")
 def _value(row, column, means, scales):  # type: ignore[no-untyped-def]
     return means[column] + scales[column] * np.float64(row[column]) if column >= 0 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _place(row, references, columns, offsets, means, scales, xyz, axes, sizes, terms):  # type: ignore[no-untyped-def]
     """Place the atoms of a frame; keep the axes of each, the lengths they were made of, and sines and cosines."""
     u, w = np.empty(3), np.empty(3)
@@ -75,7 +75,7 @@ def _place(row, references, columns, offsets, means, scales, xyz, axes, sizes, t
                 )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _centre(xyz):  # type: ignore[no-untyped-def]
     n = len(xyz)
     for axis in range(3):
@@ -87,7 +87,7 @@ def _centre(xyz):  # type: ignore[no-untyped-def]
             xyz[atom, axis] -= mean
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _turn(made, real, turn, matrix):  # type: ignore[no-untyped-def]
     """Fill the rotation that lays centred positions on others: the quaternion of the largest eigenvalue."""
     xx = xy = xz = yx = yy = yz = zx = zy = zz = squares = 0.0
@@ -143,7 +143,7 @@ def _turn(made, real, turn, matrix):  # type: ignore[no-untyped-def]
     turn[2, 2] = q0 * q0 - q1 * q1 - q2 * q2 + q3 * q3
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _back(references, columns, scales, bonds, xyz, axes, sizes, terms, pulls, slope):  # type: ignore[no-untyped-def]
     """Fill the slope along each scaled number from the slopes along positions, `pulls`, which are used up."""
     one, two, three, own, cross = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
@@ -200,7 +200,7 @@ def _back(references, columns, scales, bonds, xyz, axes, sizes, terms, pulls, sl
     slope[columns[1, 0]] += scales[columns[1, 0]] * pulls[1, 0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def displacements(  # type: ignore[no-untyped-def]
     scaled, others, references, columns, offsets, means, scales, apart, slopes
 ):

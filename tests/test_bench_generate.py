@@ -2,12 +2,13 @@
 
 import re
 
+import mdtraj
 import numpy as np
 import pytest
 import torch
 
 import mdnb
-from mdnb.bench.generation import bench_generate, conditions, dipeptides, dynamics, peers, protein, systems
+from mdnb.bench.generation import bench_generate, conditions, dipeptides, dynamics, limit, peers, protein, systems
 from mdnb.bench.generation.contestant import aligned_rmsd
 from mdnb.cli import main
 from mdnb.errors import DataError, SpecError
@@ -30,8 +31,6 @@ def test_rmsd_of_what_is_only_turned_is_nothing(alanine):
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
     assert aligned_rmsd(frames.xyz, frames.xyz @ turn + 1).max() < 1e-5
-    import mdtraj
-
     expected = mdtraj.rmsd(frames, frames, 0)
     found = aligned_rmsd(np.repeat(frames.xyz[:1], len(frames), 0), frames.xyz)
     assert np.allclose(found, expected, atol=1e-4)
@@ -59,7 +58,28 @@ def test_the_command(small, capsys):
     assert len(re.findall(r"VAE better: (?:yes|no, not in \w)", text)) == len(peers.PEERS) - sum(
         package in missing for package, _ in peers.PEERS.values()
     )
+    assert re.search(r"RMSD that thermal motion leaves of 4 latents, .*: 0.0\d+ nm, above the 0.006 asked", text)
     assert re.search(r"VAE, Ramachandran JS at most 1.15 x the floor: (yes|no) \([01] of 1\)", text)
+
+
+def test_the_limit_is_what_a_plane_leaves(small):
+    """More latents leave less; and never nothing, since the frames are held out."""
+    found = [limit.local_limit(small, latent, 60, 100) for latent in (1, 4, 12)]
+    assert found[0] > found[1] > found[2] > 1e-3
+    assert 0.006 < found[1] < 0.011
+
+
+def test_the_limit_of_frames_that_lie_in_a_plane_is_nothing(small):
+    """Two directions in which all frames differ: two latents hold them, one does not."""
+    rng = np.random.default_rng(0)
+    frame = small.train.frames(0)
+    axes = np.linalg.qr(rng.normal(size=(frame.n_atoms * 3, 2)))[0]
+    parts = []
+    for n in (400, 50):
+        moved = (0.02 * rng.normal(size=(n, 2)) @ axes.T).reshape(n, -1, 3)
+        parts.append(mdnb.load(mdtraj.Trajectory(frame.xyz + moved, frame.topology)))
+    flat = systems.System("flat", *parts)
+    assert limit.local_limit(flat, 2, 50, 200) < 0.15 * limit.local_limit(flat, 1, 50, 200)
 
 
 def test_verdict_counts_every_row():

@@ -18,7 +18,7 @@ from mdnb.generation.generated import Generated
 @pytest.fixture(scope="module")
 def generated():
     made = mdnb.generate(trained("VAE"), 12, seed=4, reference=trajectories())
-    made.checks["clashes"][[2, 5]] = False
+    made.checks["clashes"][:] = [number not in (2, 5) for number in range(12)]
     return made
 
 

@@ -439,10 +439,42 @@ def test_asked_again_they_keep_their_latents():
     assert np.allclose(once.structures.xyz, often.structures.xyz, atol=1e-5)
 
 
+def test_drawn_again_a_protein_keeps_how_its_residues_lie_to_each_other():
+    """Loose structures clash less: were they drawn anew as a whole, the folded share would fall."""
+    whole = mdnb.example("chignolin")[:2]
+    data = mdnb.featurize(whole, "internal-coordinates")
+    run = mdnb.fit(data, None, mdnb.VAE(hidden=32), mdnb.Training(epochs=3, batch_size=64, split="block"))
+    once, often = (mdnb.generate(run, 60, seed=2, reference=whole, clean_up=False, attempts=most) for most in (1, 4))
+    moved = often.draws > 1
+    assert moved.mean() > 0.3
+    assert not np.allclose(once.structures.xyz[moved], often.structures.xyz[moved], atol=1e-3)
+    turning = np.array(run.task.parts) < 0
+    values = [np.asarray(mdnb.featurize(mdnb.load(one.structures), "internal-coordinates").values)[:, turning]
+              for one in (once, often)]  # fmt: skip
+    assert np.allclose(*values, atol=2e-3)
+
+
 @pytest.mark.parametrize("attempts", [0, 1.5, True])
 def test_attempts_are_counted(attempts):
     with pytest.raises(SpecError, match="expected how often to draw at most, a whole number of at least 1"):
         mdnb.generate(trained("VAE"), 5, attempts=attempts)
+
+
+def test_what_lies_beyond_the_training_data_is_flagged_one_by_one(conditional, run, tmp_path):
+    low, high = mdnb.asked_range(conditional)
+    made = mdnb.generate(conditional, 4, np.array([low - 0.1, low, high, high + 0.1]))
+    assert made.extrapolated.tolist() == [True, False, False, True]
+    assert made.only([3, 1]).table()["extrapolated"].tolist() == [True, False]
+    text = made.save(tmp_path / "made.pdb").read_text()
+    models = text.split("MODEL ")[1:]
+    assert ["extrapolated: the training data have nothing like it" in one for one in models] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert "extrapolated" not in "".join(line for line in text.splitlines() if "passed:" in line or "failed:" in line)
+    assert mdnb.generate(run, 4).extrapolated is None
 
 
 @pytest.mark.parametrize("family", GENERATORS)

@@ -1,4 +1,4 @@
-"""Structures between two frames and around one, in the latents of a VAE."""
+"""Structures between two frames and around one, in the latents of a VAE and of a GAN."""
 
 from dataclasses import replace
 from functools import cache
@@ -120,6 +120,7 @@ def test_around_is_repeated_by_its_seed():
 def test_latents_far_from_the_data_are_said():
     wide = mdnb.around(vae(), 5, 200, spread=20.0, features=features("internal-coordinates"))
     assert "of the latents lie farther from the training frames'" in repr(wide)
+    assert wide.extrapolated.mean() > 0.9
     assert not mdnb.around(vae(), 5, 200, features=features("internal-coordinates")).notes
 
 
@@ -210,7 +211,7 @@ def test_a_conditional_vae_takes_the_condition_along_the_path():
         ),
         (SpecError, r"width = -1: expected", lambda run, data: mdnb.around(run, 0, width=-1, features=data)),
         (SpecError, r"n = 0: expected", lambda run, data: mdnb.around(run, 0, 0, features=data)),
-        (SpecError, r"a GAN has no latents", lambda run, data: mdnb.around(trained("GAN"), 0, features=data)),
+        (SpecError, r"a CNN has no latents", lambda run, data: mdnb.around(trained("CNN"), 0, features=data)),
         (DataError, r"got 'int' as a run", lambda run, data: mdnb.interpolate(3, 0, 1)),
     ],
 )
@@ -236,3 +237,36 @@ def test_a_path_is_drawn_in_order_and_not_across_the_edge_of_the_map():
     assert density.type == "heatmap"
     with pytest.raises(DataError, match="residue = 1: 1 residues have phi and psi"):
         mdnb.figures.path_figure(made, trajectories().frames([0, 1]), residue=1)
+
+
+@cache
+def gan():
+    training = mdnb.Training(epochs=20, batch_size=64)
+    return mdnb.fit(features("internal-coordinates"), None, mdnb.GAN(latent=6, hidden=64, beta=0.1), training)
+
+
+def test_a_gan_has_the_same_walks():
+    run, data = gan(), features("internal-coordinates")
+    first, last = two()
+    made = mdnb.interpolate(run, first, last, 9, features=data)
+    assert made.family == "GAN, interpolated"
+    assert rmsd(made.structures[0], canonical(first)) < 2e-4
+    assert rmsd(made.structures[-1], canonical(last)) < 2e-4
+    drawn = [mdnb.around(run, first, 60, width=width, features=data).structures for width in (0.0, 1.0)]
+    assert drawn[0].xyz.std(0).mean() < 1e-6 < drawn[1].xyz.std(0).mean()
+    heavy = trajectories().topology.select("element != H")
+    own = mdtraj.rmsd(drawn[1], canonical(first), atom_indices=heavy).mean()
+    others = mdtraj.rmsd(trajectories().frames(slice(None, None, 50)), canonical(first), atom_indices=heavy).mean()
+    assert own < 0.5 * others
+
+
+def test_latents_of_a_gan_are_features_and_no_scores_of_its_critic():
+    run, data = gan(), features("internal-coordinates")
+    found = mdnb.latents(run, data)
+    assert found.values.shape == (len(data), 6)
+    assert found.featurizers[0].startswith("latents of GAN ")
+    assert np.array_equal(found.values, run.encode(data))
+    assert run.outputs(data, np.arange(4)[:, None]).shape == (4, 1)  # what is explained of it: its critic
+    with torch.no_grad():
+        expected = run.model.autoencoder.encode(run.inputs(data, np.arange(5)[:, None]))[0]
+    assert np.allclose(found.values[:5], expected.numpy(), atol=1e-6)

@@ -63,6 +63,11 @@ def test_every_set_has_every_figure_with_its_floor(judgement):
     assert judgement.sets == SETS
     assert judgement.metrics == (*DISTANCES, *SHARES, *NOVEL)
     table = judgement.table()
+    wide = judgement.side_by_side()
+    assert list(wide.columns) == list(judgement.sets)
+    assert list(wide.index) == list(table["metric"].unique())
+    for row in table.itertuples():
+        assert wide.loc[row.metric, row.structures] == row.value or np.isnan(row.value)
     assert list(table.columns) == [
         "structures", "metric", "value", "low", "high", "floor", "value/floor", "better", "as good as MD of"
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from scipy.stats import linregress, pearsonr, wasserstein_distance
 import mdnb
 from mdnb.errors import DataError, SpecError
 from mdnb.generation.checks import CHECKS
-from mdnb.generation.coordinates import Coordinates
+from mdnb.generation.coordinates import Coordinates, radii_of_gyration
 from mdnb.generation.draws import block_weights, interval
 from mdnb.generation.ensemble import Ensemble
 from mdnb.generation.generated import Generated
@@ -323,6 +323,9 @@ def test_coordinates_of_a_peptide():
     frames = trajectories().frames(slice(20))
     heavy = frames.atom_slice(alanine.heavy)
     assert alanine.radius_of_gyration(frames) == pytest.approx(mdtraj.compute_rg(heavy, np.ones(10)), abs=1e-6)
+    masses = np.array([atom.element.mass for atom in frames.topology.atoms])
+    expected = np.asarray(mdnb.featurize(mdnb.load(frames), "radius-of-gyration").values)[:, 0]
+    assert radii_of_gyration(frames.xyz, masses) == pytest.approx(expected, abs=1e-6)
 
 
 def test_pieces_are_contiguous_and_cover():

@@ -45,7 +45,8 @@ class TestEveryFamily:
             sample = one.model.sample(2000, torch.Generator().manual_seed(0)).numpy()
             return float(np.abs(np.stack([sample.mean(0), sample.std(0)]) - wanted).mean())
 
-        assert distance(fit_family(family, epochs=30)) < 0.6 * distance(fit_family(family, epochs=1))
+        # Of its batches the generator gets one in four: so many epochs are fifteen of another family.
+        assert distance(fit_family(family, epochs=60)) < 0.7 * distance(fit_family(family, epochs=1))
 
     def test_same_seed_same_history_and_weights(self, family):
         again = fit_family(family)

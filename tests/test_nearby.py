@@ -49,6 +49,16 @@ def test_near_frames_only():
     assert (made - latents[50:150]).abs().max() <= 10  # of the 20 nearest
 
 
+def test_how_parts_lie_to_each_other_can_be_kept(kept):
+    z = torch.linspace(0.05, 0.95, 400)[:, None]
+    which = torch.linspace(0, 1, 400)  # both ends are numbers that can be drawn
+    first, second = (kept.draw(z, z.repeat(1, 4), torch.Generator().manual_seed(seed), which=which) for seed in (1, 2))
+    assert torch.equal(first[:, 0], second[:, 0])
+    assert not torch.equal(first[:, 1:], second[:, 1:])
+    drawn = [kept.draw(z, z.repeat(1, 4), torch.Generator().manual_seed(seed))[:, 0] for seed in (1, 2)]
+    assert not torch.equal(*drawn)
+
+
 def test_of_many_frames_some_are_kept_evenly():
     one = Nearby((0,) * 4000, 1)
     most = len(one.own)

@@ -277,8 +277,8 @@ def test_latents_are_features_with_the_boundaries_of_the_frames():
     assert np.array_equal(latents.values, trained("VAE").encode(data))
     assert np.array_equal(latents.trajectory, data.trajectory)
     assert latents.names[:2] == ("latent 0", "latent 1")
-    with pytest.raises(SpecError, match="a GAN has no latents"):
-        mdnb.latents(trained("GAN"), data)
+    with pytest.raises(SpecError, match="a CNN has no latents"):
+        mdnb.latents(trained("CNN"), data)
 
 
 def test_decoded_frames_are_structures_with_times_and_checks():

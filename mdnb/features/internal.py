@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdnb.chunk import Chunk
+from mdnb.features.atoms import is_heavy
 from mdnb.features.base import Column, atom_labels
 from mdnb.features.invertible import Invertible
 from mdnb.features.placements import Placement, angle_at, placements, torsion_about, turns, unit, wrapped
+from mdnb.features.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import mdtraj
@@ -131,6 +133,28 @@ class InternalCoordinates(Invertible):
             part = -1 if place.atom in turning else owner[place.atom]
             found += [part] * (1 if place.sibling >= 0 else 2)
         return tuple(found)
+
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """How the heavy atoms are placed; None where there are fewer than four, or one hangs on a hydrogen."""
+        heavy = [place for place in self.placements if is_heavy(self._topology.atom(place.atom))]
+        number = {place.atom: row for row, place in enumerate(heavy)}
+        known = [[place.bond, place.angle, place.torsion] for place in heavy]
+        if len(heavy) < 4 or any(atom not in number for row in known for atom in row if atom >= 0):
+            return None
+        first = 2 * len(self.placements) - 3  # the first column of the torsions
+        at = {place.atom: row for row, place in enumerate(self.placements)}
+        columns = []
+        for place in heavy:
+            row = at[place.atom]
+            turn = more = -1
+            if place.torsion >= 0:
+                turn = first + self._column_of[place.atom if place.sibling < 0 else place.sibling]
+                more = first + self._column_of[place.atom] if place.sibling >= 0 else -1
+            bond = row - 1 if row > 0 else -1
+            columns.append((bond, len(self.placements) - 1 + row - 2 if row > 1 else -1, turn, more))
+        references = tuple(tuple(number.get(atom, -1) for atom in row) for row in known)
+        return Skeleton(references, tuple(columns), tuple(place.offset for place in heavy))  # type: ignore[arg-type]
 
     def place(self, values: np.ndarray) -> np.ndarray:
         """Return the positions in nm; the first atom is at the origin, the second on the x axis, the third in xy."""

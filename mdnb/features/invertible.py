@@ -11,6 +11,7 @@ import numpy as np
 
 from mdnb.errors import DataError
 from mdnb.features.base import FEATURIZERS, Column, Featurizer
+from mdnb.features.skeleton import Skeleton
 from mdnb.features.superposition import rotations
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class Invertible(Featurizer):
         Empty where that is not known, or where the molecule is too small to have parts.
         """
         return ()
+
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """How the heavy atoms are placed, for who wants to place them in another way; None where that is not known."""
+        return None
 
     def influence(self, values: np.ndarray) -> np.ndarray:
         """Return how far the atoms move when each number changes a little, (n_columns,), in nm per its unit.

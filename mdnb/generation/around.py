@@ -13,9 +13,10 @@ import torch
 from mdnb.errors import SpecError
 from mdnb.features.base import Features
 from mdnb.generation.asked import read_condition
-from mdnb.generation.generate import require_structures, structures_of
+from mdnb.generation.generate import structures_of
 from mdnb.generation.generated import Generated
-from mdnb.generation.latents import Region, outside_note, require_vae, scaled_frame
+from mdnb.generation.latents import Region, outside_note, require_generator, scaled_frame
+from mdnb.generation.maker import Maker
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -41,19 +42,19 @@ def around(
     Parameters
     ----------
     run : Run
-        Of a VAE whose frames can be rebuilt.
+        Of a VAE or a GAN whose frames can be rebuilt.
     frame : mdtraj.Trajectory or int
         One structure of the molecule, or the number of a frame of `features`.
     n : int
         Structures to draw.
     width : float
-        Factor on the posterior's standard deviation: at 1 the structures that the VAE cannot tell from the given one,
+        Factor on the posterior's standard deviation: at 1 the structures that the model cannot tell from the given one,
         at 0 its reconstruction.
     spread : float
         Standard deviation that is added in every latent dimension, to look further around: latents as a whole have
         one of about 1.
     condition : number, class name or (n,) array
-        Of a VAE that was trained with a target: as for `mdnb.generate`.
+        Of a run that was trained with a target: as for `mdnb.generate`.
     seed : int
     features : Features, optional
         Where the frame is given by number.
@@ -63,7 +64,8 @@ def around(
     Returns
     -------
     Generated
-        Without the noise of the decoder: what it is sure of. A note says how many lie where no training frames are.
+        Without the noise of the decoder: what it is sure of. Those where no training frames are, are `extrapolated`; a
+        note says how many.
 
     Raises
     ------
@@ -76,21 +78,25 @@ def around(
     ----------
     Kingma, Welling (2013), https://doi.org/10.48550/arXiv.1312.6114
     """
-    model = require_vae(run)
-    require_structures(run, reference)
+    coding = require_generator(run).coding
+    maker = Maker(run, reference)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
     for name, value in (("width", width), ("spread", spread)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise SpecError(f"{name} = {value!r}: expected a number of at least 0")
-    if model.conditional and condition is None:
-        raise SpecError("this VAE was trained with a target; say with condition= what the structures shall be")
+    if coding.conditional and condition is None:
+        raise SpecError(
+            f"this {run.family} was trained with a target; say with condition= what the structures shall be"
+        )
     wanted, notes = read_condition(run, condition, int(n))
     own = scaled_frame(run, frame, features)
-    mean, log_variance = model.encode(own.expand(int(n), *own.shape[1:]), wanted)
+    mean, log_variance = coding.encode(own.expand(int(n), *own.shape[1:]), wanted)
     deviation = torch.sqrt(width**2 * log_variance.exp() + spread**2)
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
     latents = mean + deviation * noise
-    notes = (*notes, *outside_note(float(Region.of_run(run).outside(latents.numpy()).mean())))
-    made = structures_of(run, model.decode(latents, wanted), wanted, seed, reference, notes, clean_up)
-    return replace(made, family=f"{run.family}, around a frame")
+    outside = Region.of_run(run).outside(latents.numpy())
+    notes = (*notes, *outside_note(float(outside.mean())))
+    made = structures_of(maker, coding.decode(latents, wanted), wanted, seed, notes, clean_up)
+    beyond = outside if made.extrapolated is None else outside | made.extrapolated
+    return replace(made, extrapolated=beyond, family=f"{run.family}, around a frame")

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from mdnb.errors import DataError, SpecError, unknown_name
-from mdnb.models.gan import GANModel
-from mdnb.models.vae import VAEModel
+from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 
-__all__ = ["asked_range", "read_condition"]
+__all__ = ["asked_range", "extrapolated", "read_condition"]
 
 
 def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -61,8 +60,8 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
             f"condition = {condition!r}: expected a number in {target.unit or 'the unit of ' + target.name}"
         )
     model = run.model
-    assert isinstance(model, VAEModel | GANModel)
-    low, high = (float(end) * target.scale + target.mean for end in model.condition.known[[0, -1]])
+    assert isinstance(model, Generator)
+    low, high = (float(end) * target.scale + target.mean for end in model.coding.condition.known[[0, -1]])
     notes: tuple[str, ...] = ()
     if values.min() < low or values.max() > high:
         notes = (
@@ -71,6 +70,24 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
         )
     scaled = np.broadcast_to((values - target.mean) / target.scale, n)
     return torch.from_numpy(scaled.astype(np.float32)), notes
+
+
+def extrapolated(run: Run, wanted: Tensor | None) -> np.ndarray | None:
+    """Return which of the conditions lie outside those of the training data, (n,); None where there is no range.
+
+    Parameters
+    ----------
+    run : Run
+        Of a VAE or a GAN.
+    wanted : (n,) Tensor or None
+        As `read_condition` returns it.
+    """
+    if wanted is None or run.target is None or run.target.classes:
+        return None
+    assert isinstance(run.model, Generator)
+    low, high = run.model.coding.condition.known[[0, -1]].tolist()
+    slack = 1e-5 * (high - low)  # an end that was asked for went through other units
+    return np.asarray(((wanted < low - slack) | (wanted > high + slack)).numpy())
 
 
 def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
@@ -90,13 +107,13 @@ def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
     """
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
-    if not isinstance(run.model, VAEModel | GANModel):
+    if not isinstance(run.model, Generator):
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if run.target is None:
         return None
     if run.target.classes:
         return run.target.classes
-    known = run.model.condition.known
+    known = run.model.coding.condition.known
     low, high = (float(known[end]) * run.target.scale + run.target.mean for end in (0, -1))
     return low, high
 

@@ -12,7 +12,7 @@ from mdnb.features.base import atom_labels, residue_labels
 from mdnb.features.distances import within_bonds
 from mdnb.features.torsions import torsion_indices
 
-__all__ = ["Coordinates"]
+__all__ = ["Coordinates", "radii_of_gyration"]
 
 #: As the field's generators take them: the backbone, and all of the side chains; omega is for the geometry checks.
 _KINDS = ("phi", "psi", "chi1", "chi2", "chi3", "chi4", "chi5")
@@ -106,8 +106,23 @@ class Coordinates:
 
     def radius_of_gyration(self, structures: mdtraj.Trajectory) -> np.ndarray:
         """Return the radius of gyration of the heavy atoms, all of one mass, in nm, (n,)."""
-        positions = structures.xyz[:, self.heavy].astype(float)
-        return np.asarray(np.sqrt(np.square(positions - positions.mean(1, keepdims=True)).sum(-1).mean(-1)))
+        return radii_of_gyration(structures.xyz[:, self.heavy].astype(float), np.ones(len(self.heavy)))
+
+
+def radii_of_gyration(positions: np.ndarray, masses: np.ndarray) -> np.ndarray:
+    """Return the radius of gyration of each structure about its centre of mass, (n,), in the unit of the positions.
+
+    The same as the featurizer ``radius-of-gyration``, whose compiled loop a few structures in a view do not wait for;
+    mdtraj's is about the middle of the positions.
+
+    Parameters
+    ----------
+    positions : (n, n_atoms, 3) array
+    masses : (n_atoms,) array
+    """
+    shares = (masses / masses.sum())[:, None]
+    centred = positions - (shares * positions).sum(1, keepdims=True)
+    return np.asarray(np.sqrt((shares * np.square(centred)).sum((1, 2))))
 
 
 def _pairs(topology: mdtraj.Topology, heavy: list[int]) -> tuple[np.ndarray, float]:

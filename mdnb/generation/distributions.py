@@ -8,6 +8,7 @@ import mdtraj
 import numpy as np
 from scipy.spatial.distance import jensenshannon
 
+from mdnb.generation.coordinates import radii_of_gyration
 from mdnb.generation.same_atoms import same_atoms
 
 __all__ = ["Distribution", "Neighbours", "beside", "distributions"]
@@ -126,7 +127,8 @@ def _lying(structure: mdtraj.Trajectory) -> mdtraj.Trajectory:
 
 def _quantities(structures: mdtraj.Trajectory) -> dict[tuple[str, str], np.ndarray]:
     topology = structures.topology
-    found = {("radius of gyration", "nm"): _gyration(structures)}
+    masses = np.array([1.0 if atom.element is None else atom.element.mass for atom in topology.atoms])
+    found = {("radius of gyration", "nm"): radii_of_gyration(structures.xyz, masses)}
     ends = [atom.index for atom in topology.atoms if atom.name == "CA"]
     if len(ends) < 2:
         ends = [atom.index for atom in topology.atoms if atom.element is None or atom.element.symbol != "H"]
@@ -141,14 +143,6 @@ def _quantities(structures: mdtraj.Trajectory) -> dict[tuple[str, str], np.ndarr
             residue = topology.atom(int(row[2 if kind == "phi" else 1])).residue
             found[f"{kind} {residue}", "degrees"] = np.degrees(angles[:, column])
     return found
-
-
-def _gyration(structures: mdtraj.Trajectory) -> np.ndarray:
-    """Return the radius of gyration about the centre of mass; mdtraj's is about the middle of the positions."""
-    masses = np.array([1.0 if atom.element is None else atom.element.mass for atom in structures.topology.atoms])
-    shares = (masses / masses.sum())[:, None]
-    centred = structures.xyz - (shares * structures.xyz).sum(1, keepdims=True)
-    return np.asarray(np.sqrt((shares * np.square(centred)).sum((1, 2))))
 
 
 def _edges(first: np.ndarray, second: np.ndarray, bins: int = _BINS) -> np.ndarray:

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.features.invertible import restore
-from mdnb.formats.topology_json import topology_from_json
-from mdnb.generation.asked import read_condition
+from mdnb.generation.asked import extrapolated, read_condition
 from mdnb.generation.checks import check_structures
 from mdnb.generation.clean_up import clean_up as cleaned
 from mdnb.generation.clean_up import displacement
@@ -22,12 +20,11 @@ from mdnb.generation.generated import Generated
 from mdnb.generation.maker import Maker
 from mdnb.generation.origin import Origin
 from mdnb.generation.proposals import Proposals
-from mdnb.models.gan import GANModel
-from mdnb.models.vae import VAEModel
+from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
-__all__ = ["generate", "require_structures", "structures_of"]
+__all__ = ["generate", "structures_of"]
 
 
 def generate(
@@ -62,9 +59,9 @@ def generate(
         ``internal-coordinates``, and for the others.
     attempts : int
         Draw a structure that the checks refuse again, up to so often in all (rejection sampling), before anything is
-        cleaned up. Their latents stay, and only what those leave open, such as side chains, is drawn anew. ``draws``
-        of the result says how often each was drawn. Dense structures clash more often than loose ones, so that every
-        further attempt makes the latter more frequent: compare with `mdnb.judge`.
+        cleaned up. Their latents stay, and of a protein the torsions between residues too: only what those leave open,
+        such as side chains, is drawn anew, since else loose structures, which clash less, would become more frequent.
+        ``draws`` of the result says how often each was drawn.
 
     Returns
     -------
@@ -80,16 +77,15 @@ def generate(
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
     model = run.model
-    if not isinstance(model, VAEModel | GANModel):
+    if not isinstance(model, Generator):
         raise SpecError(f"a {run.family} generates nothing; train mdnb.VAE() or mdnb.GAN()")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 1")
     if isinstance(attempts, bool) or not isinstance(attempts, int | np.integer) or attempts < 1:
         raise SpecError(f"attempts = {attempts!r}: expected how often to draw at most, a whole number of at least 1")
-    require_structures(run, reference)
+    maker = Maker(run, reference)
     generator = torch.Generator().manual_seed(seed)
     wanted, notes = read_condition(run, condition, int(n))
-    maker = Maker(run, reference)
     made = Proposals(model, int(n), wanted, generator, maker)
     if attempts > 1:
         first = 1 - len(made.refused) / n
@@ -98,30 +94,15 @@ def generate(
             f"{first:.1%} passed the checks as first drawn, {1 - len(made.refused) / n:.1%} after at most {attempts} "
             f"draws each ({made.draws.sum():,} in all)",
         )
-    result = _finished(run, maker, made.structures, made.checks, wanted, seed, notes, clean_up)
+    result = _finished(maker, made.structures, made.checks, wanted, seed, notes, clean_up)
     return replace(result, draws=made.draws)
 
 
-def require_structures(run: Run, reference: Trajectories | Features | None) -> None:
-    """Refuse a run from whose frames no structures can be made, or what is no reference.
-
-    Raises
-    ------
-    DataError
-        When it is one.
-    """
-    if reference is not None and not isinstance(reference, Trajectories | Features):
-        raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
-    restore(run.featurizers, run.columns, topology_from_json(run.topology), run.reference)
-    run.require_finished()
-
-
 def structures_of(
-    run: Run,
+    maker: Maker,
     scaled: Tensor,
     wanted: Tensor | None = None,
     seed: int = 0,
-    reference: Trajectories | Features | None = None,
     notes: tuple[str, ...] = (),
     clean_up: bool | None = None,
 ) -> Generated:
@@ -129,28 +110,20 @@ def structures_of(
 
     Parameters
     ----------
-    run : Run
-        As `require_structures` wants it.
+    maker : Maker
+        Of the run.
     scaled : (n, *shape) Tensor
     wanted : (n,) Tensor, optional
         What each was asked to be, as `read_condition` returns it.
-    seed, reference, clean_up
+    seed, clean_up
         As for `generate`.
     notes : tuple of str
-
-    Raises
-    ------
-    DataError
-        When the reference is of another molecule.
     """
-    maker = Maker(run, reference)
     structures = maker.make(scaled)
-    checks = check_structures(structures, maker.limits)
-    return _finished(run, maker, structures, checks, wanted, seed, notes, clean_up)
+    return _finished(maker, structures, check_structures(structures, maker.limits), wanted, seed, notes, clean_up)
 
 
 def _finished(
-    run: Run,
     maker: Maker,
     structures: mdtraj.Trajectory,
     checks: dict[str, np.ndarray],
@@ -160,7 +133,7 @@ def _finished(
     clean_up: bool | None,
 ) -> Generated:
     """Return structures with their checks, cleaned up where that is asked."""
-    before = None
+    run, before = maker.run, None
     if clean_up or (clean_up is None and not maker.featurizer.exact):
         moved = cleaned(structures, maker.limits)
         far = displacement(structures, moved)
@@ -173,4 +146,7 @@ def _finished(
     requested = None
     if wanted is not None and run.target is not None:
         requested = wanted.numpy() if run.target.classes else wanted.numpy() * run.target.scale + run.target.mean
-    return Generated(structures, checks, run.family, seed, requested, notes, Origin.of(run), checks_before=before)
+    origin, outside = Origin.of(run), extrapolated(run, wanted)
+    return Generated(
+        structures, checks, run.family, seed, requested, notes, origin, checks_before=before, extrapolated=outside
+    )

@@ -44,6 +44,8 @@ class Generated:
         How often each was drawn, where structures that the checks refused were drawn again.
     energies : Energies or None
         As `with_energies` adds them.
+    extrapolated : (n_structures,) bool array or None
+        Which lie beyond the training data: asked for outside their range, or with latents where none of theirs are.
     """
 
     structures: mdtraj.Trajectory
@@ -57,6 +59,7 @@ class Generated:
     checks_before: dict[str, np.ndarray] | None = None
     energies: Energies | None = None
     draws: np.ndarray | None = None
+    extrapolated: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.index is None:
@@ -97,6 +100,7 @@ class Generated:
             checks_before=None if before is None else {name: passed[rows] for name, passed in before.items()},
             energies=None if self.energies is None else self.energies.only(rows),
             draws=None if self.draws is None else self.draws[rows],
+            extrapolated=None if self.extrapolated is None else self.extrapolated[rows],
         )
 
     def with_energies(self, **options: Any) -> Generated:
@@ -107,8 +111,9 @@ class Generated:
         """Return what is known of each structure as a `pandas.DataFrame`, one row each.
 
         Columns: ``index`` in the draw, ``family``, ``run``, ``weights_sha256``, ``mdnb``, ``seed``, ``requested``
-        (the name where it is a class), ``draws``, one for each check, ``valid``, ``before: `` each check before the
-        clean-up, ``energy`` and ``minimized_energy`` (kJ/mol), ``moved`` (nm) and ``clashes`` left by the minimization.
+        (the name where it is a class), ``extrapolated``, ``draws``, one for each check, ``valid``, ``before: `` each
+        check before the clean-up, ``energy`` and ``minimized_energy`` (kJ/mol), ``moved`` (nm) and ``clashes`` left by
+        the minimization.
         """
         import pandas
 
@@ -120,6 +125,8 @@ class Generated:
         if wanted is not None:
             named = origin is not None and bool(origin.classes)
             columns["requested"] = [origin.classes[int(k)] for k in wanted] if origin and named else wanted
+        if self.extrapolated is not None:
+            columns["extrapolated"] = self.extrapolated
         if self.draws is not None:
             columns["draws"] = self.draws
         columns |= self.checks

@@ -1,4 +1,4 @@
-"""interpolate: the structures between two others, along a line in the latent space of a VAE."""
+"""interpolate: the structures between two others, along a line in the latent space of a VAE or a GAN."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from torch import Tensor
 from mdnb.errors import SpecError, unknown_name
 from mdnb.features.base import Features
 from mdnb.generation.asked import read_condition
-from mdnb.generation.generate import require_structures, structures_of
+from mdnb.generation.generate import structures_of
 from mdnb.generation.generated import Generated
-from mdnb.generation.latents import Region, outside_note, require_vae, scaled_frame
+from mdnb.generation.latents import Region, outside_note, require_generator, scaled_frame
+from mdnb.generation.maker import Maker
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -41,13 +42,13 @@ def interpolate(
 ) -> Generated:
     """Return structures between two others: decoded from a line between their latents, checked one by one.
 
-    It is a picture of what the VAE holds to lie between, no pathway of the dynamics: how long each structure lives,
+    It is a picture of what the model holds to lie between, no pathway of the dynamics: how long each structure lives,
     or whether it is passed at all, a line does not know.
 
     Parameters
     ----------
     run : Run
-        Of a VAE whose frames can be rebuilt.
+        Of a VAE or a GAN whose frames can be rebuilt.
     first, last : mdtraj.Trajectory or int
         Two structures of the molecule, one frame each; or the numbers of two frames of `features`.
     n : int
@@ -56,10 +57,10 @@ def interpolate(
         A straight line, or an arc about the origin, which keeps the length of the latents where that of both ends
         is the same, as a normal prior has it in many dimensions.
     exact : bool
-        Add to each structure what the VAE loses of the two ends, in proportion to their nearness, so that the path
-        begins and ends with the structures given. Without it both ends are the VAE's reconstructions.
+        Add to each structure what the model loses of the two ends, in proportion to their nearness, so that the path
+        begins and ends with the structures given. Without it both ends are the model's reconstructions.
     condition : number, class name or (n,) array
-        Of a VAE that was trained with a target: as for `mdnb.generate`, along the path.
+        Of a run that was trained with a target: as for `mdnb.generate`, along the path.
     features : Features, optional
         Where frames are given by number.
     reference, clean_up
@@ -68,7 +69,8 @@ def interpolate(
     Returns
     -------
     Generated
-        In order from the first to the last. A note says how many lie where no training frames are.
+        In order from the first to the last. Those where no training frames are, are `extrapolated`; a note says how
+        many.
 
     Raises
     ------
@@ -82,27 +84,31 @@ def interpolate(
     The arc: Shoemake, Comput. Graph. 19, 245 (1985), https://doi.org/10.1145/325165.325242; in latent spaces: White
     (2016), https://doi.org/10.48550/arXiv.1609.04468
     """
-    model = require_vae(run)
-    require_structures(run, reference)
+    coding = require_generator(run).coding
+    maker = Maker(run, reference)
     if path not in PATHS:
         raise unknown_name("path", path, PATHS)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 2 for both ends")
-    if model.conditional and condition is None:
-        raise SpecError("this VAE was trained with a target; say with condition= what the structures shall be")
+    if coding.conditional and condition is None:
+        raise SpecError(
+            f"this {run.family} was trained with a target; say with condition= what the structures shall be"
+        )
     wanted, notes = read_condition(run, condition, int(n))
     ends = torch.cat([scaled_frame(run, frame, features) for frame in (first, last)])
     at_ends = None if wanted is None else wanted[[0, -1]]
-    latents = model.encode(ends, at_ends)[0]
+    latents = coding.encode(ends, at_ends)[0]
     share = torch.linspace(0, 1, int(n))[:, None]
     between = _arc(latents, share) if path == "sphere" else (1 - share) * latents[:1] + share * latents[1:]
-    scaled = model.decode(between, wanted)
+    scaled = coding.decode(between, wanted)
     if exact:
-        lost = (ends[:, 0] - model.decode(latents, at_ends)).flatten(1)
+        lost = (ends[:, 0] - coding.decode(latents, at_ends)).flatten(1)
         scaled = scaled + ((1 - share) * lost[:1] + share * lost[1:]).reshape(scaled.shape)
-    notes = (*notes, *outside_note(float(Region.of_run(run).outside(between.numpy()).mean())))
-    made = structures_of(run, scaled, wanted, 0, reference, notes, clean_up)
-    return replace(made, family=f"{run.family}, interpolated")
+    outside = Region.of_run(run).outside(between.numpy())
+    notes = (*notes, *outside_note(float(outside.mean())))
+    made = structures_of(maker, scaled, wanted, 0, notes, clean_up)
+    beyond = outside if made.extrapolated is None else outside | made.extrapolated
+    return replace(made, extrapolated=beyond, family=f"{run.family}, interpolated")
 
 
 def _arc(ends: Tensor, share: Tensor) -> Tensor:

@@ -178,6 +178,13 @@ class Judgement:
         })  # fmt: skip
         return table if parts else table.drop(columns="part")
 
+    def side_by_side(self) -> pandas.DataFrame:
+        """Return the value of each figure, one line for each and one column for each set; `table` has the intervals."""
+        table = self.table()
+        wide = table.pivot(index="metric", columns="structures", values="value")
+        wide = wide.reindex(index=table["metric"].unique(), columns=list(self.sets))
+        return wide.rename_axis(index=None, columns=None)
+
     def state_table(self) -> pandas.DataFrame:
         """Return the population of each metastable state in each set, beside that of the held-out MD.
 

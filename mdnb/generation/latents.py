@@ -1,4 +1,4 @@
-"""Frames as latents of a VAE, and whether latents lie where those of real frames do."""
+"""Frames as latents of a VAE or a GAN, and whether latents lie where those of real frames do."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mdnb.datasets import digest
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Column, Features, make_featurizer
 from mdnb.formats.topology_json import topology_from_json
-from mdnb.models.vae import VAEModel
+from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 
-__all__ = ["Region", "latents", "latents_name", "outside_note", "require_vae", "scaled_frame"]
+__all__ = ["Region", "latents", "latents_name", "outside_note", "require_generator", "scaled_frame"]
 
 
-def require_vae(run: Run) -> VAEModel:
-    """Return the network of a VAE.
+def require_generator(run: Run) -> Generator:
+    """Return the network of a VAE or a GAN.
 
     Raises
     ------
@@ -34,8 +34,8 @@ def require_vae(run: Run) -> VAEModel:
     """
     if not isinstance(run, Run):
         raise DataError(f"got {type(run).__name__!r} as a run, expected what mdnb.fit or mdnb.Run.load returns")
-    if not isinstance(run.model, VAEModel):
-        raise SpecError(f"a {run.family} has no latents to walk through; train mdnb.VAE()")
+    if not isinstance(run.model, Generator):
+        raise SpecError(f"a {run.family} has no latents to walk through; train mdnb.VAE() or mdnb.GAN()")
     run.require_finished()
     return run.model
 
@@ -85,7 +85,7 @@ def latents(run: Run, features: Features) -> Features:
     Parameters
     ----------
     run : Run
-        Of a VAE without a condition.
+        Of a VAE or a GAN without a condition.
     features : Features
         With the columns of its training.
 
@@ -97,7 +97,7 @@ def latents(run: Run, features: Features) -> Features:
     Raises
     ------
     SpecError
-        For another family, or a VAE with a condition.
+        For another family, or one with a condition.
     DataError
         When the features are not those of the training.
     """
@@ -108,18 +108,20 @@ def latents(run: Run, features: Features) -> Features:
 
 
 def latents_name(run: Run) -> str:
-    """Return a name of the latents of one VAE, by which they are told from those of another.
+    """Return a name of the latents of one run, by which they are told from those of another.
 
     Raises
     ------
     SpecError
-        For another family, or a VAE with a condition, whose latents alone do not say what a frame is.
+        For another family, or a condition, without which latents do not say what a frame is.
     """
-    model = require_vae(run)
-    if model.conditional:
-        raise SpecError("the latents of a VAE with a condition do not say all of a frame; train one without a target")
+    model = require_generator(run)
+    if model.coding.conditional:
+        raise SpecError(
+            f"the latents of a {run.family} with a condition do not say all of a frame; train one without a target"
+        )
     weights = [value.flatten().float().numpy() for _, value in sorted(model.state_dict().items())]
-    return f"latents of VAE {digest(np.concatenate(weights))[:8]}"
+    return f"latents of {run.family} {digest(np.concatenate(weights))[:8]}"
 
 
 @dataclass(frozen=True)
@@ -153,17 +155,17 @@ class Region:
     @classmethod
     @torch.no_grad()
     def of_run(cls, run: Run) -> Region:
-        """Return the region of the latents of the training frames that a VAE's run keeps.
+        """Return the region of the latents of the training frames that a run keeps.
 
         The points are draws from the posteriors of these frames, one each, as the decoder was trained on: the means
         alone fill less room, and the posterior of a real frame would seem to lie outside. A latent counts by the
         share of its variance that is between frames, so that one that holds nothing (posterior collapse) does not.
-        A conditional VAE takes the frames with the mean of its conditions here.
+        A conditional model takes the frames with the mean of its conditions here.
         """
-        model = require_vae(run)
+        coding = require_generator(run).coding
         if not len(run.examples):
             raise DataError("the run keeps no training frames; train it again with this version of mdnb")
-        mean, log_variance = model.encode(torch.from_numpy(run.scaler.transform(run.examples))[:, None])
+        mean, log_variance = coding.encode(torch.from_numpy(run.scaler.transform(run.examples))[:, None])
         width = torch.exp(0.5 * log_variance)
         between = mean.var(0)
         share = between / (between + width.square().mean(0))

@@ -31,13 +31,17 @@ class Maker:
     Raises
     ------
     DataError
-        When structures cannot be rebuilt from the features of the run, or the reference is of another molecule.
+        When structures cannot be rebuilt from the features of the run, it was not trained to its end, or the reference
+        is none, or of another molecule.
     """
 
     def __init__(self, run: Run, reference: Trajectories | Features | None = None) -> None:
-        self._run = run
+        if reference is not None and not isinstance(reference, Trajectories | Features):
+            raise DataError(f"got {type(reference).__name__!r} as the reference, expected Trajectories or Features")
+        self.run = run
         self._whole = topology_from_json(run.topology)
         self.featurizer: Invertible = restore(run.featurizers, run.columns, self._whole, run.reference)
+        run.require_finished()
         atoms = self.featurizer.atoms
         self._all = len(atoms) == self._whole.n_atoms
         self.topology = self._whole if self._all else self._whole.subset(atoms)
@@ -52,16 +56,16 @@ class Maker:
 
     def make(self, scaled: Tensor) -> mdtraj.Trajectory:
         """Return the structures of scaled frames (n, *shape), superposed on the first frame of the run's data."""
-        values = self._run.scaler.inverse(scaled.numpy())
+        values = self.run.scaler.inverse(scaled.numpy())
         made = mdtraj.Trajectory(self.featurizer.rebuild(values).astype(np.float32), self.topology)
-        first = self._run.reference[None, self.featurizer.atoms]
+        first = self.run.reference[None, self.featurizer.atoms]
         return made.superpose(mdtraj.Trajectory(first, self.topology))
 
     @cached_property
     def limits(self) -> Limits:
         """What the real structures allow; of very many, up to 10,000 are looked at."""
         if self._source is None:
-            examples = self.featurizer.rebuild(self._run.examples)
+            examples = self.featurizer.rebuild(self.run.examples)
             return Limits.measure(mdtraj.Trajectory(examples.astype(np.float32), self.topology))
         stride = max(1, self._source.n_frames // 5000)
         frames = self._source.frames(slice(None, None, stride))

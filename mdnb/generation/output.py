@@ -23,6 +23,8 @@ __all__ = ["save_structures"]
 
 _FORMAT = 1
 _SUFFIXES = (".pdb", ".xtc", ".dcd")
+#: Columns of yes and no that are no checks.
+_NO_CHECKS = ("valid", "extrapolated")
 #: Columns that are the same for all structures stand at the head of a PDB file, not in each model.
 _SHARED = ("family", "run", "weights_sha256", "mdnb", "seed")
 
@@ -128,11 +130,13 @@ def _row_remarks(row: Mapping[str, Any]) -> Iterator[str]:
             if not isinstance(value, bool)
         )
     )
+    if known.get("extrapolated"):
+        yield from _remarks("extrapolated: the training data have nothing like it")
     for start, words in (("", "checks"), ("before: ", "before the clean-up")):
         judged = {
             name.removeprefix(start): value
             for name, value in known.items()
-            if isinstance(value, bool) and name != "valid" and name.startswith("before: ") == bool(start)
+            if isinstance(value, bool) and name not in _NO_CHECKS and name.startswith("before: ") == bool(start)
         }
         if judged:
             failed = [name for name, value in judged.items() if not value]

@@ -7,12 +7,12 @@ import torch
 
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.generation.generate import require_structures, structures_of
-from mdnb.generation.latents import Region, latents_name, require_vae
+from mdnb.generation.generate import structures_of
+from mdnb.generation.latents import Region, latents_name, require_generator
+from mdnb.generation.maker import Maker
 from mdnb.generation.rolled import Rollout
 from mdnb.models.base import Predictor
 from mdnb.models.objectives.propagate import PropagateHead
-from mdnb.models.vae import VAEModel
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -47,7 +47,8 @@ def rollout(
     n_frames, n_trajectories : int
         Frames of each trajectory, and how many.
     decoder : Run, optional
-        The VAE whose latents the run was trained on: the frames become structures, with the noise of its decoder.
+        The VAE or GAN whose latents the run was trained on: the frames become structures, with what the latents do not
+        hold drawn anew.
     frames : (n_trajectories,) int array, optional
         The last frame of each starting window. By default drawn from the windows of the training part, or where
         these are other features than those of the training, from all.
@@ -76,8 +77,7 @@ def rollout(
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise SpecError(f"{name} = {count!r}: expected a whole number of at least 1")
     run.check(start)
-    if decoder is not None:
-        _check_decoder(run, decoder, reference)
+    maker = None if decoder is None else _decoder_maker(run, decoder, reference)
     windows = _windows(run, start, frames, int(n_trajectories), seed)
     generator = torch.Generator().manual_seed(seed)
     window, factors = run.inputs(start, windows), head.factors()
@@ -92,10 +92,9 @@ def rollout(
     outside = Region.of(real.reshape(len(real), -1)).outside(flat.flatten(1).numpy())
     values = run.scaler.inverse(flat.numpy())
     generated = None
-    if decoder is not None:
-        generated = structures_of(
-            decoder, _decoded(decoder, values, generator), None, seed, reference, clean_up=clean_up
-        )
+    if maker is not None:
+        scaled = _decoded(maker.run, values, generator)
+        generated = structures_of(maker, scaled, None, seed, clean_up=clean_up)
     objective = run.task.objective
     return Rollout(
         values=values.reshape(int(n_trajectories), int(n_frames), *run.task.shape),
@@ -125,14 +124,16 @@ def _propagator(run: Run) -> tuple[Predictor, PropagateHead]:
     return model, model.head
 
 
-def _check_decoder(run: Run, decoder: Run, reference: Trajectories | Features | None) -> None:
-    require_vae(decoder)
-    require_structures(decoder, reference)
+def _decoder_maker(run: Run, decoder: Run, reference: Trajectories | Features | None) -> Maker:
+    """Return what makes structures of the latents that the run was trained on, or refuse the decoder."""
+    require_generator(decoder)
+    maker = Maker(decoder, reference)
     if run.featurizers != (latents_name(decoder),):
         raise DataError(
             f"the {run.family} was trained on {', '.join(run.featurizers)}, the decoder makes structures of "
             f"{latents_name(decoder)}; train on mdnb.latents(decoder, features)"
         )
+    return maker
 
 
 def _windows(run: Run, start: Features, frames: np.ndarray | None, n: int, seed: int) -> np.ndarray:
@@ -154,6 +155,4 @@ def _windows(run: Run, start: Features, frames: np.ndarray | None, n: int, seed:
 
 def _decoded(decoder: Run, values: np.ndarray, generator: torch.Generator) -> torch.Tensor:
     """Return the scaled frames that latents stand for, with the noise of the decoder."""
-    model = decoder.model
-    assert isinstance(model, VAEModel)
-    return model.frames(torch.from_numpy(values), generator)
+    return require_generator(decoder).frames(torch.from_numpy(values), generator)

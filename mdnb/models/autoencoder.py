@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,9 +15,10 @@ from mdnb.models.base import Batch, Model, ModelSpec, Task
 from mdnb.models.condition import Condition
 from mdnb.models.latents import Density
 from mdnb.models.layers import Convolutions, mlp
+from mdnb.models.rebuild import Rebuild
 from mdnb.specs import setting
 
-__all__ = ["Autoencoder", "Coding"]
+__all__ = ["Autoencoder", "Coding", "Generator"]
 
 #: Least weight of a number, as a share of the one that moves the atoms most.
 _LEAST = 0.05
@@ -50,7 +52,9 @@ class Autoencoder(Model):
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: negative log likelihood of a
     Gaussian, plus beta times the Kullback-Leibler divergence from the standard normal. Where the task says how far
     each number moves the atoms, the width of the Gaussian is that of atoms displaced by the resolution, so that the
-    latents hold what moves the molecule, and not the vibration of each bond; elsewhere each number has a learned
+    latents hold what moves the molecule, and not the vibration of each bond. Where it says how the heavy atoms of a
+    small molecule are placed, they are placed, and it is their displacement, superposed, that counts: numbers whose
+    errors make up for each other, such as the angles along a chain, cost nothing. Elsewhere each number has a learned
     width (sigma-VAE). Shape: `score` is (batch, latent), the mean of the posterior.
 
     Latents are drawn from a mixture of Gaussians fitted on those of the training samples after training, since the
@@ -77,11 +81,13 @@ class Autoencoder(Model):
         self.decoder = mlp([spec.latent + known, *inner, n_numbers])
         if task.influence:
             influence = torch.tensor(task.influence)
-            # What moves no atom by itself still has to be near its mean.
-            precision = influence.clamp(min=_LEAST * max(task.influence)) / spec.resolution
+            # What moves no atom by itself still has to be near its mean; of atoms that are rebuilt, that is all.
+            least = torch.full_like(influence, _LEAST * max(task.influence))
+            precision = (least if task.skeleton is not None else influence.maximum(least)) / spec.resolution
             self.register_buffer("log_width", -torch.log(precision))
         else:
             self.log_width = nn.Parameter(torch.zeros(n_numbers))
+        self.rebuild = None if task.skeleton is None else Rebuild(task.skeleton, task.means, task.scales)
         self.density = Density(spec.components, spec.latent, known)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -116,8 +122,12 @@ class Autoencoder(Model):
         mean, log_variance = self.encode(batch.x, batch.y)
         z = _drawn(mean, log_variance)
         log_width = self.log_width.clamp(min=-4.0) if isinstance(self.log_width, nn.Parameter) else self.log_width
-        error = (flat - self.decode(z, batch.y).flatten(1)) * torch.exp(-log_width)
+        decoded = self.decode(z, batch.y).flatten(1)
+        error = (flat - decoded) * torch.exp(-log_width)
         reconstruction = (0.5 * error.square() + log_width).sum(1).mean()
+        if self.rebuild is not None:
+            moved = self.rebuild.apart(decoded, flat).mean()
+            reconstruction = reconstruction + 0.5 * moved / self.spec.resolution**2
         divergence = _divergence(mean, log_variance).sum(1).mean()
         beta = self.spec.beta * (min(1.0, batch.progress / self.spec.warmup) if self.spec.warmup else 1.0)
         return {
@@ -163,6 +173,37 @@ class Autoencoder(Model):
         if condition is None:
             condition = self.condition.draw(n, generator)
         return condition, self.density.draw(self.condition(condition, self.density.means[:1].expand(n, -1)), generator)
+
+
+class Generator(Model):
+    """A family that draws frames from latents: what `mdnb.generate` and walks through the latents need of it."""
+
+    @property
+    @abstractmethod
+    def coding(self) -> Autoencoder:
+        """What makes latents of frames, and the mean of frames of latents."""
+
+    @abstractmethod
+    def frames(
+        self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None, which: Tensor | None = None
+    ) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent), with what these do not hold drawn anew.
+
+        Of a molecule of several parts the numbers `which` (n,), from 0 to 1, decide how the parts lie to each other, so
+        that this can be kept while the rest is drawn again; they are drawn by default.
+        """
+
+    def latents(
+        self, n: int, generator: torch.Generator, condition: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return n conditions, some as they were in training where none are given, and latents drawn given them."""
+        return self.coding.latents(n, generator, condition)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
+        condition, z = self.latents(n, generator, condition)
+        return self.frames(z, generator, condition)
 
 
 def _drawn(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from mdnb.errors import SpecError
+from mdnb.features.skeleton import Skeleton
 from mdnb.specs import Spec
 
 __all__ = ["Batch", "Head", "Model", "ModelSpec", "Objective", "Part", "Predictor", "Task"]
@@ -133,6 +134,10 @@ class Task:
     parts : tuple of int
         Of a family that generates: for each number of a frame the part of the molecule (such as a residue) that it
         shapes, and -1 where it moves parts against each other; empty where that is not known.
+    skeleton : Skeleton or None
+        Of a family that generates: how the heavy atoms of a small molecule are placed from the numbers of a frame.
+    means, scales : tuple of float
+        With a skeleton: what the numbers are without scaling is ``means + scales * scaled``.
     """
 
     shape: tuple[int, ...]
@@ -144,10 +149,14 @@ class Task:
     objective: Objective | None = None
     influence: tuple[float, ...] = ()
     parts: tuple[int, ...] = ()
+    skeleton: Skeleton | None = None
+    means: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
         content = {one.name: getattr(self, one.name) for one in fields(self)}
+        content["skeleton"] = None if self.skeleton is None else asdict(self.skeleton)
         return {**content, "objective": None if self.objective is None else self.objective.to_dict()}
 
     @classmethod
@@ -156,8 +165,12 @@ class Task:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
-        objective = values.pop("objective")
-        return cls(**values, objective=None if objective is None else Objective.from_dict(objective))
+        objective, skeleton = values.pop("objective"), values.pop("skeleton", None)
+        return cls(
+            **values,
+            objective=None if objective is None else Objective.from_dict(objective),
+            skeleton=None if skeleton is None else Skeleton.from_dict(skeleton),
+        )
 
 
 @dataclass(frozen=True)

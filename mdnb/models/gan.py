@@ -10,13 +10,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mdnb.models.autoencoder import Autoencoder, Coding
+from mdnb.models.autoencoder import Autoencoder, Coding, Generator
 from mdnb.models.base import Batch, Model, Part, Task
 from mdnb.models.condition import Condition
 from mdnb.models.layers import mlp
 from mdnb.specs import setting
 
 __all__ = ["GAN"]
+
+
+#: Hidden layers of generator and critic.
+_LAYERS = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class GAN(Coding):
         return GANModel(self, task)
 
 
-class GANModel(Model):
+class GANModel(Generator):
     """A GAN with an encoder, whose critic sees frames beside their latents; conditional with a label.
 
     A frame is what is decoded from its latents, and the rest, which the generator makes of the latents and of noise.
@@ -42,7 +46,7 @@ class GANModel(Model):
     coordinates leaves out or invents states. Latents are drawn from a density fitted on those of the training frames.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: Wasserstein critic with gradient
-    penalty, the two trained in turns; encoder and decoder learn by the loss of a VAE. Shape: `score` is (batch, 1), the
+    penalty, and that of a VAE for encoder and decoder, trained in turns. Shape: `score` is (batch, 1), the
     critic's score (high for real frames). The history holds two measures of mode collapse: ``coverage``, the share of
     held-out real frames that have a generated one, made of the latents of others, among their neighbours along the
     three first principal components (about 0.97 where the two distributions are the same), and ``diversity``, the
@@ -55,7 +59,7 @@ class GANModel(Model):
     https://doi.org/10.48550/arXiv.2002.09797.
     """
 
-    groups: ClassVar[Mapping[str, int]] = {"critic": 1, "generator": 1}
+    groups: ClassVar[Mapping[str, int]] = {"coding": 2, "critic": 1, "generator": 1}
     average: ClassVar[float] = 0.999
     betas: ClassVar[tuple[float, float]] = (0.5, 0.9)
 
@@ -64,21 +68,26 @@ class GANModel(Model):
         self.spec, self.shape = spec, task.shape
         self.autoencoder = Autoencoder(spec, task)
         n_numbers, known = math.prod(task.shape), self.condition.width
-        inner = [spec.hidden] * spec.layers
+        inner = [spec.hidden] * _LAYERS
         self.generator = mlp([spec.latent + spec.noise + known, *inner, n_numbers])
         self.critic = mlp([n_numbers + spec.latent + known, *inner, 1])
         self.log_width = nn.Parameter(torch.full((n_numbers,), -0.7))
 
     def group_parameters(self, group: str) -> list[nn.Parameter]:
-        """Return the critic's parameters, or those of all that makes frames."""
-        if group == "critic":
-            return list(self.critic.parameters())
-        return [*self.autoencoder.parameters(), *self.generator.parameters(), self.log_width]
+        """Return the parameters of encoder and decoder, of the critic, or of what makes the rest of a frame."""
+        if group == "generator":
+            return [*self.generator.parameters(), self.log_width]
+        return list((self.autoencoder if group == "coding" else self.critic).parameters())
 
     @property
     def condition(self) -> Condition:
         """The autoencoder's: one module, which is saved once."""
         return self.autoencoder.condition
+
+    @property
+    def coding(self) -> Autoencoder:
+        """The autoencoder, whose latents the generator and the critic see."""
+        return self.autoencoder
 
     @property
     def unit(self) -> Tensor:
@@ -114,7 +123,9 @@ class GANModel(Model):
         return self.autoencoder.decode(z, y) + (self.unit * rest).reshape(len(z), *self.shape)
 
     def losses(self, batch: Batch, group: str) -> dict[str, Tensor]:
-        """Return the critic's loss or the generator's."""
+        """Return the loss of encoder and decoder, of the critic, or of the generator."""
+        if group == "coding":
+            return self.autoencoder.losses(batch, group)
         known = self.condition(batch.y, batch.x)
         with torch.no_grad():
             z = self.autoencoder.draw(batch.x, batch.y)
@@ -122,8 +133,7 @@ class GANModel(Model):
             real = rest / self.unit
         made = self._rest(z, known)
         if group == "generator":
-            own = self.autoencoder.losses(batch, group)
-            return {**own, "loss": own["loss"] - self._judge(made, z, known).mean()}
+            return {"loss": -self._judge(made, z, known).mean()}
         made = made.detach()
         mix = torch.rand(len(real), 1, device=real.device)
         between = (mix * real + (1 - mix) * made).requires_grad_(True)
@@ -160,20 +170,10 @@ class GANModel(Model):
         ]
 
     @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
-        condition, z = self.latents(n, generator, condition)
-        return self.frames(z, generator, condition)
-
-    def latents(
-        self, n: int, generator: torch.Generator, condition: Tensor | None = None
-    ) -> tuple[Tensor | None, Tensor]:
-        """Return n conditions, some as they were in training where none are given, and latents drawn given them."""
-        return self.autoencoder.latents(n, generator, condition)
-
-    @torch.no_grad()
-    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return scaled frames, (n, *shape), of latents (n, latent), with new noise."""
+    def frames(
+        self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None, which: Tensor | None = None
+    ) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent), with new noise; it knows of no parts."""
         return self._frames(z, condition, generator)
 
 

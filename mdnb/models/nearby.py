@@ -94,8 +94,25 @@ class Nearby(nn.Module):
         self.n_kept.fill_(n)
         self.begin()
 
-    def draw(self, latents: Tensor, decoded: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return frames (n, n_numbers) for latents (n, width), of which the network's means are `decoded`."""
+    def draw(
+        self,
+        latents: Tensor,
+        decoded: Tensor,
+        generator: torch.Generator | None = None,
+        which: Tensor | None = None,
+    ) -> Tensor:
+        """Return frames (n, n_numbers).
+
+        Parameters
+        ----------
+        latents : (n, width) Tensor
+        decoded : (n, n_numbers) Tensor
+            The network's means of them.
+        generator : torch.Generator, optional
+        which : (n,) Tensor, optional
+            Numbers from 0 to 1 that choose the frame whose residual moves parts against each other, so that it can be
+            kept while the parts for themselves are drawn anew; drawn by default.
+        """
         kept = int(self.n_kept)
         if not kept:
             return decoded
@@ -108,6 +125,8 @@ class Nearby(nn.Module):
             first = order[:, 0]
             for part in self._part.unique().tolist():
                 pick = torch.randint(near, (len(order), 1), generator=generator).to(order.device)
+                if part < 0 and which is not None:
+                    pick = (which[rows, None].to(order.device) * near).long().clamp(max=near - 1)
                 frames = order.gather(1, pick)[:, 0]
                 if part < 0:
                     first = frames

@@ -94,6 +94,13 @@ def _check_task(task: Task, window: object) -> None:
     weights = task.class_weights
     _require(isinstance(weights, tuple) and all(map(_number, weights)), "the class weights are not numbers")
     _require(len(weights) in (0, task.n_outputs), f"{len(weights)} class weights do not fit {task.n_outputs} outputs")
+    if task.skeleton is not None:
+        n_numbers = math.prod(shape)
+        rows = [task.influence, task.means, task.scales]
+        fits = all(len(row) == n_numbers and all(map(_number, row)) for row in rows)
+        _require(fits, f"influence, means and scales of the {n_numbers} numbers are not there")
+        largest = max(max(columns[0], columns[1], columns[2] + 1, columns[3]) for columns in task.skeleton.columns)
+        _require(largest < n_numbers, f"the skeleton has the column {largest} of {n_numbers}")
 
 
 def _check_target(task: Task, target: Any) -> None:

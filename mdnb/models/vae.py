@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mdnb.models.autoencoder import Autoencoder, Coding
+from mdnb.models.autoencoder import Autoencoder, Coding, Generator
 from mdnb.models.base import Batch, Model, Task
 from mdnb.models.latents import Noise
 from mdnb.models.nearby import Nearby
@@ -26,7 +26,7 @@ class VAE(Coding):
         return VAEModel(self, task)
 
 
-class VAEModel(Autoencoder):
+class VAEModel(Autoencoder, Generator):
     """A beta-VAE, conditional where there is a label.
 
     Data, loss and the shape of `score`: those of `Autoencoder`.
@@ -44,6 +44,11 @@ class VAEModel(Autoencoder):
         width = spec.latent + self.condition.width
         self.residual = Nearby(task.parts, width) if task.parts else Noise(math.prod(task.shape))
 
+    @property
+    def coding(self) -> Autoencoder:
+        """The network itself."""
+        return self
+
     def see(self, batch: Batch, z: Tensor, width: Tensor) -> None:
         """Take in what the latents do not hold of training samples."""
         own, made = batch.x.flatten(1), self.decode(z, batch.y).flatten(1)
@@ -60,17 +65,16 @@ class VAEModel(Autoencoder):
         return notes
 
     @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return n scaled frames, (n, *shape), given conditions (n,) or some as they were in training."""
-        condition, z = self.latents(n, generator, condition)
-        return self.frames(z, generator, condition)
+    def frames(
+        self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None, which: Tensor | None = None
+    ) -> Tensor:
+        """Return scaled frames, (n, *shape), of latents (n, latent): the decoder's means and what those do not hold.
 
-    @torch.no_grad()
-    def frames(self, z: Tensor, generator: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Return scaled frames, (n, *shape), of latents (n, latent): the decoder's means and what those do not hold."""
+        The numbers `which` (n,), from 0 to 1, are as of `Generator.frames`.
+        """
         decoded = self.decode(z, condition).flatten(1)
         if isinstance(self.residual, Noise):
             made = decoded + self.residual.draw(len(z), generator)
         else:
-            made = self.residual.draw(torch.cat([z, self.condition(condition, z)], dim=1), decoded, generator)
+            made = self.residual.draw(torch.cat([z, self.condition(condition, z)], dim=1), decoded, generator, which)
         return made.reshape(len(z), *self.shape)

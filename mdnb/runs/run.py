@@ -18,6 +18,7 @@ from mdnb.datasets import Samples, Scaler, Window, digest, make_samples
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features
 from mdnb.formats.topology_json import topology_to_json
+from mdnb.models.autoencoder import Generator
 from mdnb.models.base import Model, ModelSpec, Predictor, Task
 from mdnb.models.objectives.labels import GaussianHead
 from mdnb.scores import Score
@@ -227,13 +228,18 @@ class Run:
             When the features are not those of the training, or the model has neither.
         """
         self.check(features)
-        if self.task.kind not in ("slow", "lagged") and self.family != "VAE":
+        if self.task.kind not in ("slow", "lagged") and not isinstance(self.model, Generator):
             raise DataError(
                 f"this {self.family} has no latents; use run.predict, or train a VAE, or with mdnb.SlowModes() or "
                 "mdnb.TimeLagged() as the objective"
             )
         self.require_finished()
-        return self.outputs(features, self.samples(features).frames)
+        frames = self.samples(features).frames
+        if not isinstance(self.model, Generator):
+            return self.outputs(features, frames)
+        with torch.no_grad():
+            coding = self.model.coding
+            return torch.cat([coding.score(self.inputs(features, rows)) for rows in _batches(frames)]).numpy()
 
     def errors(self, features: Features) -> np.ndarray:
         """Return the standard deviation that is predicted for each number of `predict`, (n_samples,), in its unit.

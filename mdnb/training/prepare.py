@@ -94,7 +94,11 @@ def _with_structures(
     chosen = frames[np.linspace(0, len(frames) - 1, min(n, len(frames))).astype(int)]
     found = made.influence(np.asarray(features.values[chosen]).reshape(len(chosen), -1))
     influence = tuple((found * np.broadcast_to(scaler.scale, features.shape).ravel()).tolist())
-    return replace(task, influence=influence, parts=made.parts)
+    task = replace(task, influence=influence, parts=made.parts)
+    if made.parts or made.skeleton is None:  # of many residues each is rebuilt after others: errors add up
+        return task
+    means, scales = (np.broadcast_to(one, features.shape).ravel().tolist() for one in (scaler.mean, scaler.scale))
+    return replace(task, skeleton=made.skeleton, means=tuple(means), scales=tuple(scales))
 
 
 def _refuse_not_finite(features: Features) -> None:

@@ -16,6 +16,7 @@ from mdnb.bench.generation.settings import ours
 from mdnb.bench.generation.systems import System
 from mdnb.features.base import Features
 from mdnb.generation.generate import structures_of
+from mdnb.generation.maker import Maker
 
 __all__ = ["Contestant", "Seconds", "aligned_rmsd", "heavy_atoms", "train_ours"]
 
@@ -93,7 +94,7 @@ def reconstruction(run: mdnb.Run, system: System) -> float:
     """Return the RMSD in nm of the heavy atoms of held-out frames to what their latents stand for."""
     held = mdnb.featurize(system.held, run.featurizers[0])
     inputs = run.inputs(held, np.arange(len(held))[:, None])
-    again = structures_of(run, run.model.reconstruct(inputs)).structures  # type: ignore[operator]
+    again = structures_of(Maker(run), run.model.reconstruct(inputs)).structures  # type: ignore[operator]
     heavy = heavy_atoms(again.topology)
     real = system.held.frames(slice(None))
     return float(aligned_rmsd(again.xyz[:, heavy], real.xyz[:, heavy]).mean())

@@ -9,14 +9,16 @@ import numpy as np
 
 import mdnb
 from mdnb.bench.generation.contestant import Contestant, train_ours
+from mdnb.bench.generation.limit import local_limit
 from mdnb.bench.generation.peers import PEERS, absent, train_peer
-from mdnb.bench.generation.settings import PIECES
+from mdnb.bench.generation.settings import LATENT, PIECES
 from mdnb.bench.generation.systems import System
 from mdnb.generation.judgement import Judgement
 
 __all__ = ["bench_dipeptide", "n_contestants"]
 
 _JS, _CHECKS, _COPIED = "Ramachandran, JS", "passes all checks", "below the memorization line"
+_RMSD = 0.006  # nm
 _HEAD = (
     f"  {'':<36}{'train':>8}{'CPU':>8}{'draw':>7}{'RMSD':>8}{_JS:>18}{'over':>7}{'floor':>7}{'checks':>8}{'hands':>7}"
     f"{'copied':>8}"
@@ -84,6 +86,11 @@ def bench_dipeptide(
         if not one.family and np.isfinite(one.training.wall):
             text += "".join(f"   {family} {_verdict(judgement, own[family], one)}" for family in families)
         lines.append(text)
+    limit = local_limit(system)
+    lines.append(
+        f"  RMSD that thermal motion leaves of {LATENT} latents, by PCA of the nearest training frames: "
+        f"{limit:.4f} nm, {'below' if limit < _RMSD else 'above'} the {_RMSD} asked"
+    )
     if peers and absent():
         lines.append(f"  not installed: {', '.join(absent())}")
     lines += [f"  warning: {text}" for text in judgement.warnings]
@@ -149,7 +156,7 @@ def _asked(judgement: Judgement, own: Sequence[Contestant], family: str) -> list
         "Ramachandran JS at most 1.15 x the floor": [row.ratio <= 1.15 for row in rows],
         "at least 99% pass all checks": [_share(judgement, name) >= 0.99 for name in names],
         "all hands right": [_share(judgement, name, "chirality") == 1 for name in names],
-        "RMSD under 0.006 nm": [one.rmsd < 0.006 for one in own],
+        f"RMSD under {_RMSD} nm": [one.rmsd < _RMSD for one in own],
         "below the memorization line not significantly more than the 5% of held-out MD": [
             not judgement.row(name, _COPIED).worse for name in names
         ],

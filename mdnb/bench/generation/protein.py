@@ -21,7 +21,7 @@ __all__ = ["bench_protein"]
 
 _TORSIONS, _CHECKS = "torsions, JS", "passes all checks"
 _MINIMIZED = 50
-_ATTEMPTS = 4  # more of them pass as drawn, but loose structures become more frequent than they are
+_ATTEMPTS = 4
 
 
 def bench_protein(

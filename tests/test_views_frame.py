@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from learning_fixtures import FAST, features
 
 import mdnb
+from mdnb.views._figure import new_figure
 from mdnb.views._job import Job
-from mdnb.views._parts import new_figure
 from mdnb.views._view import call_text, parameters_yaml
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import ipywidgets
 
 from mdnb.views._background import Background
+from mdnb.views._figure import new_figure
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
-from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 from mdnb.views.generation_view import SHOWN
 

@@ -20,6 +20,9 @@ from mdnb.views.structure_view import StructureView
 
 __all__ = ["Explorer"]
 
+#: A click further than this share of the map's width from every frame is one beside them.
+_NEAR = 0.04
+
 
 class _Frames(TraitType[Any, Any]):
     """Numbers of frames, sorted, none twice; changed only if another frame is among them."""
@@ -166,6 +169,12 @@ class Explorer(View):
         """
         made = self.landscape
         number = made.nearest(x, y)
+        away = [
+            abs(axis.values[number] - at) / (edges[-1] - edges[0])
+            for axis, at, edges in zip((made.x, made.y), (x, y), made.edges, strict=True)
+        ]
+        if max(away) > _NEAR:
+            raise DataError("no frame lies there; click on places of the map that have a colour")
         column, row = divmod(int(made.cells[number]), made.bins)
         (left, right), (low, high) = made.edges[0][column : column + 2], made.edges[1][row : row + 2]
         self._held = True  # so that all is shown at once, and no other frame between

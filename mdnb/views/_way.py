@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, sleep
 
-__all__ = ["asked", "behind", "first", "give_way"]
+__all__ = ["asked", "behind", "first", "give_way", "let_out"]
 
 #: Seconds that the background stands still after a callback, for its answer to reach the screen.
 _AFTER = 0.08
+#: Seconds in which the kernel's thread of messages sends what is waiting.
+_TURN = 0.002
 #: The longest that it stands still for one callback, and the least that it works between two.
 _MOST, _LEAST = 0.5, 0.1
 
@@ -56,3 +58,8 @@ def give_way(stop: threading.Event) -> None:
     while (left := min(_until, end) - monotonic()) > 0 and not stop.wait(left):
         pass
     _thread.since = monotonic()
+
+
+def let_out() -> None:
+    """Let the thread that sends the kernel's messages have its turn, before something that takes longer is done."""
+    sleep(_TURN)

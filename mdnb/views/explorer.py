@@ -14,6 +14,7 @@ from mdnb.figures import landscape_figure
 from mdnb.figures.still import still_html
 from mdnb.landscapes import Landscape, landscape
 from mdnb.quantities import Quantities
+from mdnb.views import _way
 from mdnb.views._source import features_lines, name_of
 from mdnb.views._view import View, call_text
 from mdnb.views.structure_view import StructureView
@@ -209,6 +210,7 @@ class Explorer(View):
             return
         if self._controls is not None:
             self._controls.tell()
+            _way.let_out()
         if self._playing is not self.value:
             self._playing = self.value
             self.structure.play(self.value, self.frame)

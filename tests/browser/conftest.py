@@ -79,7 +79,7 @@ def page(chromium: Any) -> Iterator[Any]:
     context.close()
 
 
-def poll(what: str, check: Callable[[], Any], page: Any, seconds: float = 40) -> Any:
+def poll(what: str, check: Callable[[], Any], page: Any, seconds: float = 90) -> Any:
     """Ask until the answer is true; the browser goes on in between."""
     end = time.monotonic() + seconds
     while True:

@@ -71,9 +71,9 @@ def rounds(page: Any, make: str, n: int, sets: int, shown: int) -> None:
 
 
 def test_nothing_is_left_of_closed_widgets(page: Any, lab: dict[str, Any]) -> None:
-    """The pickers 20 times, ten at once; those with a molecule or a figure of plotly, 5 MB each, once more.
+    """Fifty times each of the seven widgets, several at once where they hold no molecule.
 
-    Fifty times, and without a browser: `tests/test_views_frame.py` and `tests/test_views_linked.py`.
+    A browser draws at most 16 WebGL canvases at a time: of those with a molecule four are open at once.
     """
     open_notebook(page, lab, "leaks.ipynb", [SETUP, OPEN.format(make="cheap", sets=1), CLOSE])
     page.evaluate(_RUN, 0)

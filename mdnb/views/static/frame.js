@@ -15,7 +15,7 @@ function isDark() {
 function labelOf(element) {
   const row = element.closest(".widget-inline-hbox, .widget-inline-vbox, .jupyter-widgets");
   const text = row?.querySelector(".widget-label")?.textContent.trim();
-  return text || element.closest("[title]")?.getAttribute("title") || (element.closest(".mdnb-frame") ? "Frame" : "");
+  return text || element.closest("[title]")?.getAttribute("title") || (element.closest(".mdnb-frame") ? "Frame, slider" : "");
 }
 
 function set(element, name, value) {

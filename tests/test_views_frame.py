@@ -182,7 +182,7 @@ def test_plotlys_code_goes_to_a_page_once(monkeypatch):
     monkeypatch.setitem(_figure._page, "holds", False)
     first, second = new_figure(), new_figure()
     assert len(first._plotly_code) == len(second._plotly_code) > 1e6
-    assert len(type(first)._esm) < 10_000 if isinstance(type(first)._esm, str) else len(first._esm) < 10_000
+    assert len(first._esm) < 10_000
     first._handle_custom_msg({"kind": "held"}, [])
     third = new_figure()
     assert third._plotly_code == ""

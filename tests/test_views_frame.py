@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from learning_fixtures import FAST, features
 
 import mdnb
+from mdnb.views._figure import new_figure
 from mdnb.views._job import Job
-from mdnb.views._parts import new_figure
 from mdnb.views._view import call_text, parameters_yaml
 
 
@@ -174,6 +174,65 @@ def test_a_page_hears_of_a_figure_with_all_that_is_in_it(monkeypatch):
     assert [trace["type"] for trace in state["_widget_data"]] == ["scatter"]
     assert state["_config"]["displaylogo"] is False
     figure.close()
+
+
+def test_plotlys_code_goes_to_a_page_once(monkeypatch):
+    from mdnb.views import _figure
+
+    monkeypatch.setitem(_figure._page, "holds", False)
+    first, second = new_figure(), new_figure()
+    assert len(first._plotly_code) == len(second._plotly_code) > 1e6
+    assert len(first._esm) < 10_000
+    first._handle_custom_msg({"kind": "held"}, [])
+    third = new_figure()
+    assert third._plotly_code == ""
+    sent = []
+    monkeypatch.setattr(third, "send", lambda content, buffers: sent.append((content, buffers)))
+    third._handle_custom_msg({"kind": "wanted"}, [])  # a page that was loaded anew
+    [(content, [code])] = sent
+    assert (content, code.decode()) == ({"kind": "plotly"}, first._plotly_code)
+    for figure in (first, second, third):
+        figure.close()
+
+
+def test_work_in_a_thread_stands_still_while_a_callback_runs():
+    from mdnb.views._live import shows_errors
+
+    steps, inside, go_on = [], threading.Event(), threading.Event()
+
+    class Callback:
+        @shows_errors
+        def run(self):
+            until_stands(steps)
+            inside.set()
+            held = len(steps)
+            go_on.wait(0.2)  # far less than it would stand still for
+            assert len(steps) <= held + 1
+
+        def show_error(self, text):
+            raise AssertionError(text)
+
+    def until_stands(steps):
+        before = -1
+        while before != len(steps):
+            before = len(steps)
+            go_on.wait(0.02)
+
+    def work(job):
+        while not job.stopped():
+            steps.append(1)
+            go_on.wait(0.001)
+
+    job = Job(work, "test", lambda: None).start()
+    while len(steps) < 5:
+        go_on.wait(0.01)
+    Callback().run()
+    assert inside.is_set()
+    after = len(steps)
+    while len(steps) < after + 5:  # and goes on when that is over
+        go_on.wait(0.01)
+    job.stop()
+    assert job.wait(5)
 
 
 def test_no_button_over_a_figure_sends_it_away():

@@ -13,7 +13,7 @@ from traitlets import TraitError
 import mdnb
 from mdnb.errors import DataError, SpecError
 from mdnb.figures.attributions import BARS, HEAT, SWARM, attributions_figure
-from mdnb.figures.landscapes import DENSITY, POINTS, TRACES
+from mdnb.figures.landscapes import POINTS
 from mdnb.figures.still import plain
 from mdnb.generation.distributions import Neighbours, beside, distributions
 from mdnb.generation.measure import measured
@@ -42,25 +42,18 @@ def generator(trajectories):
     return mdnb.fit(features, "end-to-end-distance", mdnb.VAE(latent=3, hidden=32), mdnb.Training(epochs=1, seed=0))
 
 
-def clicked(figure, trace, x, y, place=0):
-    event = {
-        "event_type": "plotly_click",
-        "points": {"trace_indexes": [trace], "point_indexes": [place], "xs": [x], "ys": [y]},
-        "device_state": None,
-        "selector": None,
-    }
-    figure._handler_js2py_pointsCallback({"new": event})
+def clicked(controls, subplot, x, y):
+    """Click as `static/marks.js` tells of it."""
+    controls.marks._handle_custom_msg({"kind": "click", "axes": axes_of(subplot), "at": [x, y]}, [])
 
 
-def drawn_around(figure, trace, xs, ys, kind="lasso"):
-    state = {"xs": xs, "ys": ys} if kind == "lasso" else {"xrange": xs, "yrange": ys}
-    event = {
-        "event_type": "plotly_selected",
-        "points": {"trace_indexes": [trace], "point_indexes": [0], "xs": [xs[0]], "ys": [ys[0]]},
-        "device_state": None,
-        "selector": {"type": kind, "selector_state": state},
-    }
-    figure._handler_js2py_pointsCallback({"new": event})
+def drawn_around(controls, subplot, corners):
+    controls.marks._handle_custom_msg({"kind": "around", "axes": axes_of(subplot), "corners": corners}, [])
+
+
+def axes_of(subplot):
+    at = subplot.index("y")
+    return [subplot[:at], subplot[at:]]
 
 
 def controls_of(widget):
@@ -81,8 +74,8 @@ def same_again(view, names):
 
 def test_a_lasso_chooses_among_all_frames(torsions):
     explorer = mdnb.Explorer(torsions, "phi ALA2", "psi ALA2", n_points=100)
-    figure = (explorer.widget, explorer._controls.figure)[1]
-    drawn_around(figure, POINTS, [0, 120, 120, 0], [-180, -180, 180, 180])
+    controls = (explorer.widget, explorer._controls)[1]
+    drawn_around(controls, "xy", [[0, -180], [120, -180], [120, 180], [0, 180]])
     phi, psi = explorer.landscape.x.values, explorer.landscape.y.values
     wanted = np.flatnonzero((phi > 0) & (phi < 120) & (np.abs(psi) < 180))
     np.testing.assert_array_equal(explorer.value, wanted)
@@ -104,8 +97,8 @@ def test_a_lasso_chooses_among_all_frames(torsions):
 
 def test_clicks_on_map_and_trace(torsions):
     explorer = mdnb.Explorer(torsions, "phi ALA2", "psi ALA2", temperature=500, colour="time")
-    figure = (explorer.widget, explorer._controls.figure)[1]
-    clicked(figure, DENSITY, -140.0, 150.0)
+    controls = (explorer.widget, explorer._controls)[1]
+    clicked(controls, "xy", -140.0, 150.0)
     phi, psi = explorer.landscape.x.values, explorer.landscape.y.values
     assert len(explorer.value) > 1
     assert np.ptp(phi[explorer.value]) < 360 / 60 * 1.1
@@ -114,19 +107,26 @@ def test_clicks_on_map_and_trace(torsions):
     stage = explorer._controls.stage.controls
     for control in (stage.slider, stage.play, stage.number):
         control.send_state = sent.append
-    clicked(figure, DENSITY, -70.0, -40.0)
+    clicked(controls, "xy", -70.0, -40.0)
     assert len(sent) == 3  # one message to each, with bounds and place
     for control in (stage.slider, stage.play, stage.number):
         del control.send_state
-    clicked(figure, TRACES[1], 4321, 0.0)
+    clicked(controls, "x3y3", 4321.3, 0.0)
     assert explorer.frame == explorer.structure.value == 4321
-    drawn_around(figure, TRACES[0], [99.5, 200.5], [-400, 400], "box")
+    clicked(controls, "x2y2", 1e9, 0.0)
+    assert explorer.frame == 5999
+    chosen = explorer.value
+    clicked(controls, "xy", 100.0, 170.0)
+    assert "no frame lies there" in controls.message.value
+    assert explorer.value is chosen
+    drawn_around(controls, "x2y2", [[99.5, -400], [200.5, -400], [200.5, 400], [99.5, 400]])
+    assert controls.message.value == ""
     assert explorer.value.tolist() == list(range(100, 201))
     assert explorer.parameters()["chosen"] == "100-200"
     assert yaml.safe_load(explorer.parameters_yaml())["temperature"] == 500
     again = same_again(explorer, {"features": torsions, "trajectories": torsions.source})
     assert again.value.tolist() == explorer.value.tolist()
-    drawn_around(figure, POINTS, [10, 11, 11], [-10, -10, -9])
+    drawn_around(controls, "xy", [[10, -10], [11, -10], [11, -9]])
     assert "no frame lies in there" in explorer._controls.message.value
     explorer.close()
 
@@ -192,11 +192,11 @@ def test_frames_that_are_no_text():
 def test_bar_map_and_atom_choose_a_residue(explanations, trajectories):
     view = mdnb.ExplanationView(explanations, trajectories)
     controls = (view.widget, view._controls)[1]
-    clicked(controls.figure, BARS, 1, 0.5)
+    clicked(controls, "x2y2", 1.3, 0.5)
     assert view.value["residue"] == controls.residue.value == "ALA2"
     assert view.structure.residue == 1
     assert [(one["kind"], one["at"]) for one in controls.marks.shapes] == [("column", [0.5, 1.5]), ("row", [0.5, 1.5])]
-    clicked(controls.figure, HEAT, 4, 2)
+    clicked(controls, "x3y3", 4.2, 1.9)
     assert view.value == {"output": explanations[0].output, "frame": int(explanations[0].frames[4]), "residue": "NME3"}
     assert controls.sample.value == 4
     np.testing.assert_allclose(view.structure.values, explanations[0].painted(by="residue", sample=4))

@@ -1,6 +1,10 @@
 """The Tuner without a browser: the same as mdnb.fit, held, stopped, continued, compared; the search."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -172,6 +176,32 @@ def test_a_search_can_be_stopped_and_goes_on(tmp_path, open_tuner):
     assert made.attempts[-1].run is made.study.run
     study = made.search(n_done + 1)
     assert len(study.trials) + sum(one["state"] == "pruned" for one in made.trials) >= n_done + 1
+
+
+def test_a_search_on_disk_is_seen_and_continued_by_another_process(tmp_path, open_tuner):
+    ranges = {"channels": (4, 8), "hidden": (4, 16)}
+    other = f"from test_views_tuner import tuner\ntuner(out={str(tmp_path)!r}, search={ranges!r}).search(2)"
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(mdnb.__file__).parents[1])])
+    subprocess.run(
+        [sys.executable, "-c", other], check=True, timeout=120, env={**os.environ, "PYTHONPATH": path}
+    )  # fmt: skip
+    made = open_tuner(out=tmp_path, search=ranges)
+    assert [one["state"] for one in made.trials] == ["finished"] * 2
+    before = made.trials
+    controls = (made.widget, made._controls)[1]
+    assert str(tmp_path / "search") in controls.search.note.value
+    assert controls.search.table.caption.startswith("2 trials")
+    made.start_search(3)
+    assert made.wait(120)
+    assert made.trials[:2] == before
+    assert [one["trial"] for one in made.trials] == [0, 1, 2]
+    # And what others add meanwhile is there as soon as the search is unfolded.
+    third = open_tuner(out=tmp_path, search=ranges)
+    third.trials = ()
+    controls = (third.widget, third._controls)[1]
+    controls.search.unfold.value = True
+    assert controls.search.table.caption.startswith("3 trials")
+    assert open_tuner(out=tmp_path).trials == ()  # of other bounds: another search
 
 
 @pytest.mark.parametrize("family", ["RNN", "CNNRNN", "VAE", "GAN"])

@@ -44,9 +44,7 @@ _WATCH = """([where, event, until]) => {
   const text = () => { const one = find(); return one && (one.tagName === "INPUT" ? one.value : one.textContent); };
   // What shows the result may show it for less than a look, such as while a short piece of work goes on.
   const seen = [];
-  const changes = new MutationObserver((list) => { if (list.length) seen.push(text()); });
-  if (find()) changes.observe(find(), { childList: true, characterData: true, subtree: true });
-  let begin = NaN, before = text();
+  let begin = NaN, before = text(), timer = 0;
   document.addEventListener(event, () => {
     begin = performance.now(); before = text(); seen.length = 0;
   }, { capture: true, once: true });
@@ -54,29 +52,44 @@ _WATCH = """([where, event, until]) => {
   watch.observe({ entryTypes: ["longtask"] });
   window.mdnbTook = new Promise((finished) => {
     // A task is told of when it is over; and two clicks within 300 ms are to plotly a double click, which draws anew.
-    const done = (took) => setTimeout(() => {
-      tasks.push(...watch.takeRecords());
-      watch.disconnect();
+    const done = (took) => {
+      clearInterval(timer);
       changes.disconnect();
-      const end = begin + took;
-      const shares = tasks.map((one) => Math.min(one.startTime + one.duration, end) - Math.max(one.startTime, begin));
-      finished([took, shares.filter((one) => one > 0).reduce((sum, one) => sum + one, 0)]);
-    }, 400);
+      setTimeout(() => {
+        tasks.push(...watch.takeRecords());
+        watch.disconnect();
+        const end = begin + took;
+        const shares = tasks.map((one) => Math.min(one.startTime + one.duration, end) - Math.max(one.startTime, begin));
+        finished([took, shares.filter((one) => one > 0).reduce((sum, one) => sum + one, 0)]);
+      }, 400);
+    };
     const armed = performance.now();
-    const channel = new MessageChannel();
     const look = () => {
       const found = (one) => until ? (one || "").includes(until) : one !== before;
-      const came = begin && [text(), ...seen.splice(0)].some(found);
-      if (came) done(performance.now() - begin);
+      if (begin && [text(), ...seen.splice(0)].some(found)) done(performance.now() - begin);
       else if (performance.now() - armed > 10000) done(NaN);
-      else channel.port2.postMessage(0);
     };
-    channel.port1.onmessage = look;
-    look();
+    // Told of at once; and looked for every few milliseconds, as nobody tells of the value of an input. To look all the
+    // time would take a processor for itself, which the kernel and the page that are measured need.
+    const changes = new MutationObserver(() => { seen.push(text()); look(); });
+    if (find()) changes.observe(find(), { childList: true, characterData: true, subtree: true });
+    timer = setInterval(look, 4);
   });
 }"""
 #: JupyterLab takes away from the page what is scrolled out of sight.
 _SCROLL = "(cell) => window.jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start')"
+#: A cell that comes into sight is drawn, which moves what is below: who clicks where it was clicks on nothing.
+_STEADY = """(what) => new Promise((done) => {
+  let last = "", same = 0;
+  const look = () => {
+    const all = document.querySelectorAll(what), box = all.length ? all[all.length - 1].getBoundingClientRect() : {};
+    const now = [box.x, box.y, box.width, box.height].join();
+    same = now === last ? same + 1 : 0;
+    last = now;
+    if (same >= 20) done(); else requestAnimationFrame(look);
+  };
+  look();
+})"""
 _CLICK = "(what) => { const all = document.querySelectorAll(what); all[all.length - 1].click(); }"
 _SLIDE = """(what) => {
   const all = document.querySelectorAll(what), target = all[all.length - 1];
@@ -107,15 +120,13 @@ def click_to_result(
     if action.cell is not None:
         page.evaluate(_SCROLL, action.cell)
         page.locator(action.where).last.wait_for(state="attached")
+        page.evaluate(_STEADY, action.what)
     for number in range(rounds):
         if action.ready:
             page.locator(action.ready).last.wait_for()
         place = _place(page, action, number) if action.how == "point" else (0.0, 0.0)
         if action.how == "point":
-            # plotly knows what is clicked on from the move before it.
-            page.mouse.move(place[0] - 3, place[1])
-            page.mouse.move(*place, steps=3)
-            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            page.mouse.move(*place)  # and no pause: a click counts where plotly has not looked yet, too
         elif action.how == "arrow":
             page.locator(action.what).last.focus()
         page.evaluate(_WATCH, [action.where, _EVENTS[action.how], until])

@@ -231,7 +231,7 @@ def _axes(figure: go.Figure, explanation: Explanation, labels: list[str], sample
     every = max(1, -(-len(labels) // 12))
     ticks = list(range(0, len(labels), every))
     names = [_short(labels[number], 9) for number in ticks]
-    figure.update_xaxes(tickvals=ticks, ticktext=names, tickangle=-60, row=1, col=2)
+    figure.update_xaxes(tickvals=ticks, ticktext=names, tickangle=-90, tickfont_size=9, row=1, col=2)
     figure.update_yaxes(tickvals=ticks, ticktext=names, autorange="reversed", row=2, col=1)
     window = sample is not None and explanation.window > 1
     n = explanation.window if window else len(explanation.values)

@@ -17,15 +17,17 @@ from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
-from mdnb.specs import Spec, Training, spec_class
-from mdnb.targets import make_target
+from mdnb.specs import Training, spec_class
+from mdnb.targets import Target, make_target
 from mdnb.training import fit
 from mdnb.training.loop import Stopped
 from mdnb.tuning import trials as known
 from mdnb.tuning.space import suggest
 from mdnb.tuning.study import Study
 
-__all__ = ["tune"]
+__all__ = ["trials_of", "tune"]
+
+_JOURNAL = "journal.log"
 
 
 def tune(
@@ -116,12 +118,8 @@ def tune(
         if name not in names:
             raise unknown_name(f"setting of {kind.__name__}", name, names)
     made = None if target is None else make_target(features, target)
-    labels = None if made is None else [made.name, digest(made.values)]
-    what = [digest(features.values), labels, training.to_dict(), sorted(bounds.items()), window, objective]
     start: ModelSpec = kind() if given is None else given
-    what.append([(one.name, getattr(start, one.name)) for one in kind.settings() if not one.searched])
-    key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
-    study = _study(kind, storage, out, key)
+    study = _study(_name(features, made, start, training, window, objective, bounds), storage, out)
     ends = None if timeout is None else monotonic() + timeout
 
     def over() -> bool:
@@ -175,17 +173,62 @@ def tune(
     return Study(rows, spec, settings, chosen, known.importances(study))
 
 
-def _study(kind: type[Spec], storage: Any, out: str | os.PathLike[str] | None, key: str) -> optuna.Study:
+def trials_of(
+    features: Features,
+    target: Any,
+    family: ModelSpec,
+    *,
+    training: Training | None = None,
+    window: Window | None = None,
+    objective: Objective | str | None = None,
+    search: Mapping[str, tuple[float, float]] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    storage: Any = None,
+) -> tuple[dict[str, Any], ...]:
+    """Return what is known by now of the search that `tune` with the same arguments began, or would join.
+
+    Returns
+    -------
+    tuple of dict
+        All trials of every process, as the callback of `tune` gets them; empty where there is no such search yet.
+    """
+    if storage is None and (out is None or not (Path(out) / _JOURNAL).exists()):
+        return ()
+    made = None if target is None else make_target(features, target)
+    name = _name(features, made, family, training or Training(), window, objective, dict(search or {}))
+    try:
+        return known.rows(optuna.load_study(study_name=name, storage=_storage(storage, out)))
+    except KeyError:
+        return ()
+
+
+def _name(
+    features: Features, target: Target | None, start: ModelSpec, training: Training, window: Window | None,
+    objective: Objective | str | None, bounds: Mapping[str, tuple[float, float]],
+) -> str:  # fmt: skip
+    """Return what the study of this search is called: trials of other data or settings do not compare."""
+    labels = None if target is None else [target.name, digest(target.values)]
+    what = [digest(features.values), labels, training.to_dict(), sorted(bounds.items()), window, objective]
+    what.append([(one.name, getattr(start, one.name)) for one in start.settings() if not one.searched])
+    return f"{type(start).__name__}-{hashlib.sha256(repr(what).encode()).hexdigest()[:16]}"
+
+
+def _storage(storage: Any, out: str | os.PathLike[str] | None) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    if out is None or storage is not None:
+        return storage
+    return JournalStorage(JournalFileBackend(str(Path(out) / _JOURNAL)))
+
+
+def _study(name: str, storage: Any, out: str | os.PathLike[str] | None) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if out is not None and storage is None:
         Path(out).mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(Path(out) / "journal.log")))
     return optuna.create_study(
-        storage=storage,
-        study_name=f"{kind.__name__}-{key}",
+        storage=_storage(storage, out),
+        study_name=name,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         load_if_exists=True,
     )

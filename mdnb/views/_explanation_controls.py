@@ -10,10 +10,10 @@ import ipywidgets
 from mdnb.figures.attributions import BARS, HEAT, OWN, SWARM
 from mdnb.figures.style import COLORS
 from mdnb.views._background import Background
+from mdnb.views._figure import new_figure
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
 from mdnb.views._marks import Marks
-from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 from mdnb.views.explanation_view import _BY
 
@@ -21,6 +21,8 @@ __all__ = ["ExplanationControls"]
 
 _NONE, _ALL, _ONE = "(none)", "mean over all frames", "one frame"
 _STYLE = {"description_width": "initial"}
+#: The subplot of the residues' bars.
+_BARS = "x2y2"
 
 
 class ExplanationControls(Frame):
@@ -37,7 +39,7 @@ class ExplanationControls(Frame):
         self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
-        self.marks = Marks()
+        self.marks = Marks(subplots=[["x2", "y2"], ["x3", "y3"]])
         plot = ipywidgets.Box([self.figure, self.marks]).add_class("mdnb-plot")
         wide = ipywidgets.Layout(width="auto", max_width="420px")
         self.output = ipywidgets.Dropdown(
@@ -76,8 +78,7 @@ class ExplanationControls(Frame):
             control.observe(self._on_control, "value")
         self.by.observe(self._on_by, "value")
         self.check.on_click(self._on_check)
-        self.figure.data[BARS].on_click(self._on_click)
-        self.figure.data[HEAT].on_click(self._on_click)
+        self.marks.listen(self._on_click)
 
     def _fill(self) -> None:
         """Put the controls where the view is."""
@@ -156,16 +157,15 @@ class ExplanationControls(Frame):
         self.refresh()
 
     @shows_errors
-    def _on_click(self, trace: Any, points: Any, state: Any) -> None:
+    def _on_click(self, subplot: str, x: float, y: float) -> None:
         """Choose the residue of a bar, or the residue and the frame of a place of the map."""
-        if not points.point_inds:
+        made, residues = self.view.explanation, self.view.residues
+        if subplot == _BARS:
+            self.view.value = {"residue": residues[_nearest(x, len(residues))]}
             return
-        if points.trace_index == BARS:
-            self.view.value = {"residue": self.view.residues[int(points.xs[0])]}
-            return
-        chosen = {"residue": self.view.residues[int(points.ys[0])]}
-        if self.view.explanation.window == 1 or self.view.sample is None:
-            chosen["frame"] = int(self.view.explanation.frames[int(points.xs[0])])
+        chosen: dict[str, Any] = {"residue": residues[_nearest(y, len(residues))]}
+        if made.window == 1 or self.view.sample is None:
+            chosen["frame"] = int(made.frames[_nearest(x, len(made.frames))])
         self.view.value = chosen
         self.show_error("")
 
@@ -189,3 +189,8 @@ class ExplanationControls(Frame):
         self.show_error("")
         if anew:
             self.draw()
+
+
+def _nearest(place: float, n: int) -> int:
+    """Return the number of the bar or cell at a place of an axis."""
+    return min(max(round(place), 0), n - 1)

@@ -10,16 +10,18 @@ import numpy as np
 
 from mdnb.figures.landscapes import DENSITY, LINES, POINTS, TRACES, chosen_points, landscape_figure
 from mdnb.figures.style import COLORS
+from mdnb.views._figure import drop_outlines, new_figure
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
 from mdnb.views._marks import Marks
-from mdnb.views._parts import drop_outlines, new_figure
 from mdnb.views._stage import Stage
 
 __all__ = ["ExplorerControls"]
 
 _NONE = "(none)"
 _STYLE = {"description_width": "initial"}
+#: The subplots.
+_MAP, *_TRACES = "xy", "x2y2", "x3y3"
 #: Where a chosen frame is drawn, from its three numbers: x, y, frame.
 _PANELS = [
     {"axes": ["x", "y"], "columns": [0, 1], "size": 5},
@@ -42,7 +44,7 @@ class ExplorerControls(Frame):
         self.figure = new_figure(self._drawn())
         self.figure.layout.width = 500
         self.follow_theme(self.figure)
-        self.marks = Marks(panels=_PANELS, colour=COLORS[4])
+        self.marks = Marks(panels=_PANELS, colour=COLORS[4], subplots=[panel["axes"] for panel in _PANELS])
         self._marked: Any = None
         plot = ipywidgets.Box([self.figure, self.marks]).add_class("mdnb-plot")
         wide = ipywidgets.Layout(width="190px")
@@ -77,10 +79,7 @@ class ExplorerControls(Frame):
             control.observe(self._on_axes, "value")
         self.choose.on_click(self._on_choose)
         self.clear.on_click(self._on_clear)
-        for trace in (POINTS, DENSITY, *TRACES):
-            self.figure.data[trace].on_click(self._on_click)
-        for trace in (POINTS, *TRACES):
-            self.figure.data[trace].on_selection(self._on_selection)
+        self.marks.listen(self._on_click, self._on_drawn)
         self._fill()
 
     def _drawn(self) -> Any:
@@ -158,32 +157,25 @@ class ExplorerControls(Frame):
         self.view.show(asked.pop("x"), asked.pop("y"), **asked)
 
     @shows_errors
-    def _on_click(self, trace: Any, points: Any, state: Any) -> None:
-        if not points.point_inds:
-            return
-        if points.trace_index in (POINTS, DENSITY):
-            self.view.choose_near(float(points.xs[0]), float(points.ys[0]))
+    def _on_click(self, subplot: str, x: float, y: float) -> None:
+        """Choose the frames of that place of the map, or show the frame of that place of a trace."""
+        if subplot == _MAP:
+            self.view.choose_near(x, y)
         else:
-            self.view.frame = int(points.xs[0])
+            frames = self.view.landscape.frames
+            self.view.frame = int(frames[np.abs(frames - x).argmin()])
         self.show_error("")
 
     @shows_errors
-    def _on_selection(self, trace: Any, points: Any, selector: Any) -> None:
-        """Choose what was drawn around; plotly tells every trace, of which one has points."""
-        if not points.point_inds or selector is None:
-            return
-        if selector.type == "box":
-            (left, right), (low, high) = sorted(selector.xrange), sorted(selector.yrange)
-            corners = [[left, low], [right, low], [right, high], [left, high]]
-        else:
-            corners = [list(pair) for pair in zip(selector.xs, selector.ys, strict=True)]
+    def _on_drawn(self, subplot: str, corners: list[list[float]]) -> None:
+        """Choose what was drawn around, on the map or on a trace."""
         self._drawing = self._outlined = True  # its outline stays for as long as what it holds is chosen
         try:
-            if points.trace_index == POINTS:
+            if subplot == _MAP:
                 self.view.choose_inside(corners)
             else:
-                axis = (self.view.landscape.x, self.view.landscape.y)[TRACES.index(points.trace_index)]
-                self.view.value = self.view.landscape.along(axis, corners)
+                made = self.view.landscape
+                self.view.value = made.along(made.x if subplot == _TRACES[0] else made.y, corners)
         finally:
             self._drawing = False
         self.show_error("")

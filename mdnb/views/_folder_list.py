@@ -99,7 +99,11 @@ class FolderList:
         self.page.layout.display = "flex" if self.page.max > 1 else "none"
         last = min(first + _MOST, len(files))
         more = f", {first + 1:,} to {last:,} shown: see other pages, or filter" if len(files) > _MOST else ""
-        none = "no trajectory or topology here" if not files else f"{len(files):,} files{more}"
+        none = (
+            "no trajectory or topology here"
+            if not files
+            else f"{len(files):,} {'file' if len(files) == 1 else 'files'}{more}"
+        )
         self.found.value = f"<div role='status' style='margin-left:134px;opacity:0.75'>{none}</div>"
         self._chosen()
 

@@ -8,9 +8,10 @@ from typing import Any
 import ipywidgets
 
 from mdnb.views._background import Background
+from mdnb.views._figure import new_figure
 from mdnb.views._frame import Frame
+from mdnb.views._generation_words import checks_html
 from mdnb.views._live import shows_errors
-from mdnb.views._parts import new_figure
 from mdnb.views._stage import Stage
 from mdnb.views.generation_view import SHOWN
 
@@ -133,7 +134,7 @@ class GenerationControls(Frame):
         notes = () if self.view.value is None else self.view.value.notes
         lines = "".join(f"<div class='mdnb-quiet'>{escape(note)}</div>" for note in notes)
         self.words.value = f"<div role='status'>{escape(self.view.describe())}</div>{lines}"
-        self.table.value = self.view.table_html() if self.view.value is not None else ""
+        self.table.value = checks_html(self.view.rows()) if self.view.value is not None else ""
         self.refresh()
 
     @shows_errors

@@ -9,6 +9,7 @@ from threading import Event, Lock, Thread, current_thread, get_native_id
 from typing import Any
 
 from mdnb.progress import watched
+from mdnb.views import _way
 
 __all__ = ["TRAINING", "Job"]
 
@@ -65,11 +66,13 @@ class Job:
 
     def _run(self) -> None:
         _step_back()
+        _way.behind()
         with watched(lambda done, total: None):  # a bar drawn by a thread would land in some other cell
             self.run_here()
 
     def stopped(self) -> bool:
-        """Return whether it is to stop; waits here while it is paused."""
+        """Return whether it is to stop; waits here while it is paused, and while the kernel answers the user."""
+        _way.give_way(self._stop)
         if not self._go.is_set():
             self.held = True
             self._go.wait()

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from mdnb.errors import MdnbError
+from mdnb.views import _way
 
 __all__ = ["error_text", "is_report", "message_html", "mime_bundle", "shows_errors"]
 
@@ -46,12 +47,13 @@ def error_text(error: BaseException) -> str:
 
 
 def shows_errors(method: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a callback so that its error is shown in the view, through the view's `show_error(text)`."""
+    """Wrap a callback: its error is shown in the view, by its `show_error(text)`, and a training steps aside for it."""
 
     @wraps(method)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
-            method(self, *args, **kwargs)
+            with _way.first():
+                method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a callback has no caller that could see it
             self.show_error(error_text(error))
 

@@ -1,7 +1,8 @@
-"""Marks over a live plotly figure, which plotly itself would lay out anew for each of them."""
+"""Marks over a live plotly figure, which plotly itself would lay out anew for each of them; and the mouse on it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anywidget
@@ -20,6 +21,7 @@ class Marks(anywidget.AnyWidget):
 
     panels: Any = traitlets.List(help="Dicts: axes (x, y) of a subplot, columns of the points, size.").tag(sync=True)
     colour = traitlets.Unicode("#CC79A7", help="Of the points.").tag(sync=True)
+    subplots: Any = traitlets.List(help="Axes (x, y) of each subplot that can be clicked on.").tag(sync=True)
     points = traitlets.Bytes(help="(n, 3) float32 numbers.").tag(sync=True)
     shapes: Any = traitlets.List(
         help="Dicts: kind (ring, line, column, row), axes (x, y), at (numbers on them), color."
@@ -32,3 +34,26 @@ class Marks(anywidget.AnyWidget):
                 self.points = np.ascontiguousarray(points, np.float32).tobytes()
             if shapes is not None:
                 self.shapes = shapes
+
+    def listen(
+        self,
+        click: Callable[[str, float, float], None],
+        around: Callable[[str, list[list[float]]], None] | None = None,
+    ) -> None:
+        """Call back with the subplot, such as ``"x2y2"``, and the place in its units that is clicked on.
+
+        Parameters
+        ----------
+        click : callable
+        around : callable, optional
+            Called with the subplot and the corners of what is drawn with the lasso or the box.
+        """
+
+        def heard(widget: Any, content: Any, buffers: Sequence[Any]) -> None:
+            subplot = "".join(content["axes"])
+            if content["kind"] == "click":
+                click(subplot, *map(float, content["at"]))
+            elif around is not None:
+                around(subplot, [[float(one) for one in corner] for corner in content["corners"]])
+
+        self.on_msg(heard)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
-from functools import cache
 from typing import Any
 
 import anywidget
@@ -13,7 +11,7 @@ import traitlets
 from mdnb.specs import Setting
 from mdnb.views._frame import STATIC
 
-__all__ = ["CheckTable", "SettingsForm", "field_of", "new_figure"]
+__all__ = ["CheckTable", "SettingsForm", "field_of"]
 
 #: More steps than this are not for a slider.
 _MOST_STEPS = 1000
@@ -45,54 +43,6 @@ class CheckTable(anywidget.AnyWidget):
     check_label = traitlets.Unicode(help="What a tick means; empty for no ticks.").tag(sync=True)
     select_label = traitlets.Unicode(help="What choosing means; empty for none.").tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
-
-
-@cache
-def _figure_class() -> Any:
-    import plotly.graph_objects as go
-
-    class Figure(go.FigureWidget):
-        # plotly gives the path of its code, so that anywidget keeps every figure, to tell it when the file changes.
-        _esm = str(go.FigureWidget._esm)
-        _made = False
-
-        def __init__(self, drawn: Any = None) -> None:
-            super().__init__(drawn)
-            self._config = {"displaylogo": False, "modeBarButtons": [list(_TOOLS)]}
-            self.layout.modebar = {"bgcolor": "rgba(0,0,0,0)", "color": "#8a929c", "activecolor": "#1f77c9"}
-            self._made = True
-            self.open()
-
-        def open(self) -> None:
-            # plotly tells the page of an empty figure first and of what is in it later, which the page does not
-            # hear where its code is ready before that comes: the figure stays empty.
-            if self._made:
-                super().open()
-
-        def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
-            # A page that comes later (Voila's, which opens when all cells have run; one that is loaded anew) asks
-            # for the state, in which plotly leaves data and layout as they were when the figure was made.
-            if key is None and self._made:
-                self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
-                self._trait_values["_widget_data"] = deepcopy(self._data)
-            return super().get_state(key, drop_defaults)
-
-    return Figure
-
-
-#: What the bar over a live figure offers. Of plotly's own list one button sends the figure to a server.
-_TOOLS = ("toImage", "zoom2d", "pan2d", "select2d", "lasso2d", "resetScale2d")
-
-
-def new_figure(drawn: Any = None) -> Any:
-    """Return a plotly FigureWidget that is gone when it is closed: empty, or of a figure."""
-    return _figure_class()(drawn)
-
-
-def drop_outlines(figure: Any) -> None:
-    """Take away what a user drew around points, of which plotly does not tell Python: to set none changes nothing."""
-    figure._layout.pop("selections", None)
-    figure._send_relayout_msg({"selections": []})
 
 
 def field_of(setting: Setting, group: str, folded: Iterable[str] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import ipywidgets
@@ -14,6 +15,8 @@ from mdnb.views._parts import CheckTable, SettingsForm, field_of
 __all__ = ["SearchControls"]
 
 _MOST = 100  # trials in the table
+#: A trial that does not come to its end was stopped with the search; one whose loss is no number is pruned.
+_WORDS = {"failed": "stopped"}
 
 
 class SearchControls:
@@ -80,6 +83,8 @@ class SearchControls:
             words += f" All values of {', '.join(lists)} are tried."
         if kept:
             words += f" As in the form stay: {', '.join(kept)} (they change what the loss means)."
+        if tuner.shared:
+            words += f" Its trials are kept in {escape(tuner.shared)}, for every process that searches there."
         if not kind.validated:
             words = f"A {kind.__name__} has no validation loss to search by: compare a few runs by eye instead."
         self.note.value = f"<div class='mdnb-quiet'>{words}</div>"
@@ -88,6 +93,8 @@ class SearchControls:
     @shows_errors
     def _on_unfold(self, change: Any) -> None:
         self.inside.layout.display = "flex" if change["new"] else "none"
+        if change["new"]:
+            self.tuner.look_up_trials()  # other processes may have gone on with the study
 
     @shows_errors
     def _on_ranges(self, change: Any) -> None:
@@ -143,7 +150,8 @@ class SearchControls:
                 "key": str(one["trial"]), "label": f"trial {one['trial']}",
                 "marks": ["loss"] if losses and one["state"] == "finished" and loss == min(losses) else [],
                 "cells": {
-                    "trial": str(one["trial"]), "state": one["state"], "loss": "" if loss is None else f"{loss:.4g}",
+                    "trial": str(one["trial"]), "state": _WORDS.get(one["state"], one["state"]),
+                    "loss": "" if loss is None else f"{loss:.4g}",
                     **{f"s-{name}": _short(one.get(name, "")) for name in names},
                 },
             })  # fmt: skip

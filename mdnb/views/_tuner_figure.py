@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from mdnb.views._attempts import Attempt
 from mdnb.views._curves import COLOURS, curve_keys, thinned, y_title
-from mdnb.views._parts import new_figure
+from mdnb.views._figure import new_figure
 
 __all__ = ["VIEWS", "TunerFigure"]
 

@@ -6,6 +6,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any
 
+from mdnb.views import _way
 from mdnb.views._frame import Frame
 from mdnb.views._live import shows_errors
 
@@ -40,7 +41,7 @@ class WorkFrame(Frame):
     @shows_errors
     def _on_change(self, at_once: bool) -> None:
         """See that the view has changed: from any thread, and often."""
-        if self._closed or (not at_once and monotonic() - self._shown < _EVERY):
+        if self._closed or (not at_once and (_way.asked() or monotonic() - self._shown < _EVERY)):
             return
         with self._lock:
             self._shown = monotonic()

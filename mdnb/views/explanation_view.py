@@ -14,6 +14,7 @@ from mdnb.explanation import Explanation
 from mdnb.features.base import residue_labels
 from mdnb.figures import attributions_figure
 from mdnb.figures.still import still_html, still_png
+from mdnb.views import _way
 from mdnb.views._source import name_of
 from mdnb.views._view import View, call_text
 from mdnb.views.structure_view import StructureView
@@ -151,6 +152,7 @@ class ExplanationView(View):
         anew = (old["output"], old["frame"]) != (new["output"], new["frame"])
         if self._controls is not None:  # first, as the structure takes the browser longer
             self._controls.show(anew)
+            _way.let_out()
         if anew:
             self.structure.show(self._structure(), self.painted(), unit="attribution", keep=True)
         self.structure.residue = self.residue

@@ -14,11 +14,15 @@ from mdnb.figures import landscape_figure
 from mdnb.figures.still import still_html
 from mdnb.landscapes import Landscape, landscape
 from mdnb.quantities import Quantities
+from mdnb.views import _way
 from mdnb.views._source import features_lines, name_of
 from mdnb.views._view import View, call_text
 from mdnb.views.structure_view import StructureView
 
 __all__ = ["Explorer"]
+
+#: A click further than this share of the map's width from every frame is one beside them.
+_NEAR = 0.04
 
 
 class _Frames(TraitType[Any, Any]):
@@ -166,6 +170,12 @@ class Explorer(View):
         """
         made = self.landscape
         number = made.nearest(x, y)
+        away = [
+            abs(axis.values[number] - at) / (edges[-1] - edges[0])
+            for axis, at, edges in zip((made.x, made.y), (x, y), made.edges, strict=True)
+        ]
+        if max(away) > _NEAR:
+            raise DataError("no frame lies there; click on places of the map that have a colour")
         column, row = divmod(int(made.cells[number]), made.bins)
         (left, right), (low, high) = made.edges[0][column : column + 2], made.edges[1][row : row + 2]
         self._held = True  # so that all is shown at once, and no other frame between
@@ -200,6 +210,7 @@ class Explorer(View):
             return
         if self._controls is not None:
             self._controls.tell()
+            _way.let_out()
         if self._playing is not self.value:
             self._playing = self.value
             self.structure.play(self.value, self.frame)

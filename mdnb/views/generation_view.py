@@ -131,9 +131,7 @@ class GenerationView(View):
 
     def make(self, asked: dict[str, Any]) -> Generated:
         """Generate without showing it."""
-        return generate(
-            self.run, asked["n"], asked["condition"], seed=asked["seed"], reference=self.reference
-        )  # fmt: skip
+        return generate(self.run, asked["n"], asked["condition"], seed=asked["seed"], reference=self.reference)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -271,18 +269,14 @@ class GenerationView(View):
         """Return what is asked for."""
         return {**self.asked, "frame": self.frame}
 
-    def table_html(self) -> str:
-        """Return the checks as a table."""
-        return checks_html(self.rows())
-
     def static_html(self) -> str:
         """Return checks, distributions and structures as HTML for a report."""
         if self.value is None or self.structure is None:
             none = "<p><em>Nothing is generated yet: call view.generate(), or give generated=.</em></p>"
             return f"{none}{self._settings_html()}"
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.value.notes)
+        words = "".join(f"<p>{escape(line)}</p>" for line in (self.describe(), *self.value.notes))
         return (
-            f"{still_html(self.figure(), self.describe())}<p>{escape(self.describe())}</p>{notes}{self.table_html()}"
+            f"{still_html(self.figure(), self.describe())}{words}{checks_html(self.rows())}"
             f"{self.structure.static_html()}{self._settings_html()}"
         )
 

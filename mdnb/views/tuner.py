@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -17,7 +18,7 @@ from mdnb.features.base import Features
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.runs import Run
 from mdnb.specs import Training, spec_class
-from mdnb.tuning import Study
+from mdnb.tuning import Study, trials_of
 from mdnb.views._attempts import Attempt, load_attempts
 from mdnb.views._trainer import Trainer
 from mdnb.views._tuner_code import tuner_code, tuner_parameters
@@ -104,6 +105,7 @@ class Tuner(Trainer):
             self._folder = self._out.resolve()
             self._folder.mkdir(parents=True, exist_ok=True)
             self.attempts = load_attempts(self._folder, features)
+            self.look_up_trials()
         self._choose()
         if start:
             self.train()
@@ -151,6 +153,23 @@ class Tuner(Trainer):
         job.run_here()
         assert self.study is not None
         return self.study
+
+    def look_up_trials(self) -> tuple[dict[str, Any], ...]:
+        """Read and return the trials of the present settings' search, also those of other processes."""
+        if self.shared and not self.running and self.spec.validated:
+            self.trials = trials_of(
+                self.features, self.target, self.spec, training=self.training, window=self.window,
+                objective=self.objective, search=self.ranges, out=self._folder / "search", storage=self.storage,
+            )  # fmt: skip
+            self._tell(True)
+        return self.trials
+
+    @property
+    def shared(self) -> str:
+        """Where the trials of a search are kept for others to join; empty where they end with the `Tuner`."""
+        if self.storage is not None:
+            return re.sub(r"//[^/@]*@", "//", self.storage) if isinstance(self.storage, str) else "the given storage"
+        return "" if self._out is None else str(self._out / "search")
 
     @property
     def runs(self) -> tuple[Run, ...]:

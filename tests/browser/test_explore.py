@@ -18,6 +18,9 @@ features = mdnb.featurize(trajectories, "torsions")
 explorer = mdnb.Explorer(features, "phi ALA2", "psi ALA2", temperature=500)"""
 
 
+CHOSEN = "print(len(explorer.value), explorer.value.sum())"
+
+
 def shoot(page: Any, target: Any, name: str) -> None:
     """Take a picture of a widget that is higher than the window: in a window that holds it."""
     before = page.viewport_size
@@ -88,9 +91,11 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     explorer.get_by_text("frames chosen").wait_for()
     text = ask(page, "print(len(explorer.value), explorer.landscape.where(explorer.frame))")
     assert "alanine-dipeptide" in text, text
+    clicked = ask(page, CHOSEN)
     told = " ".join(one if isinstance(one, str) else one.decode("latin1") for one in sent)
-    assert "plotly_click" in told
+    assert '"kind":"click"' in told
     assert "plotly_hover" not in told  # the mouse has passed over points
+    assert "plotly_click" not in told
 
     # Around the left-handed state: phi > 0, a few frames among 24,000. (Asking has scrolled the page.)
     place = on_plot(page, explorer, "xy")
@@ -110,6 +115,19 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     poll("the tools", lambda: float(tools.locator(".modebar-group").first.evaluate(_OPACITY)) > 0.9, page)
     assert not over(explorer.locator(".gtitle").first, tools)
     assert explorer.locator(".modebar-btn[data-title*='Share'], .modebar-btn[data-title*='loud']").count() == 0
+
+    # A click at once after something was drawn, and inside its outline, without a pause over the point.
+    place = on_plot(page, explorer, "xy")
+    draw_around(page, [place(x, y) for x, y in ((0.03, 0.02), (0.3, 0.02), (0.3, 0.3), (0.03, 0.3))])
+    page.mouse.click(*place(0.12, 0.08))
+    poll("the click's frames", lambda: ask(page, CHOSEN) == clicked, page, 30)
+
+    # On the trace of x, too, frames can be drawn around.
+    place = on_plot(page, explorer, "x2y2")
+    draw_around(page, [place(x, y) for x, y in ((0.2, 0.02), (0.3, 0.02), (0.3, 0.98), (0.2, 0.98))])
+    poll("the trace's frames", lambda: ask(page, CHOSEN) != clicked, page, 30)
+    low, high = map(int, ask(page, "print(explorer.value.min(), explorer.value.max())").split())
+    assert 0.1 < low / 24_000 < high / 24_000 < 0.35
 
     # The slider moves through the chosen frames; number and map follow.
     shown = explorer.get_by_label("Frame", exact=True).first.input_value()

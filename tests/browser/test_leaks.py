@@ -71,13 +71,13 @@ def rounds(page: Any, make: str, n: int, sets: int, shown: int) -> None:
 
 
 def test_nothing_is_left_of_closed_widgets(page: Any, lab: dict[str, Any]) -> None:
-    """The pickers 20 times, ten at once; those with a molecule or a figure of plotly, 5 MB each, once more.
+    """The pickers fifty times, ten at once (a server drops messages above 3,000 in 3 s); the others once more.
 
-    Fifty times, and without a browser: `tests/test_views_frame.py` and `tests/test_views_linked.py`.
+    All of them fifty times, and without a browser: `tests/test_views_frame.py` and `tests/test_views_linked.py`.
     """
     open_notebook(page, lab, "leaks.ipynb", [SETUP, OPEN.format(make="cheap", sets=1), CLOSE])
     page.evaluate(_RUN, 0)
-    for make, n, sets, shown in (("cheap", 2, 10, 20), ("figures", 1, 1, 5)):
+    for make, n, sets, shown in (("cheap", 5, 10, 20), ("figures", 1, 1, 5)):
         rounds(page, make, 1, sets, shown)  # what is imported and cached the first time stays
         before, kept = json.loads(ask(page, "print(left())")), page.evaluate(_KEPT)
         rounds(page, make, n, sets, shown)

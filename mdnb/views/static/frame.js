@@ -2,7 +2,8 @@
 // names for controls that have none, the notebook's shortcuts kept off, and word of the theme.
 
 const ICONS = { play: "Play", pause: "Pause", stop: "Stop", repeat: "Repeat", "step-forward": "Next frame",
-                "step-backward": "Previous frame", "fast-forward": "Last frame", "fast-backward": "First frame" };
+                "step-backward": "Previous frame", "fast-forward": "Last frame", "fast-backward": "First frame",
+                expand: "Full screen", compress: "Full screen" };
 
 function isDark() {
   const said = document.body.dataset.jpThemeLight;
@@ -14,7 +15,7 @@ function isDark() {
 function labelOf(element) {
   const row = element.closest(".widget-inline-hbox, .widget-inline-vbox, .jupyter-widgets");
   const text = row?.querySelector(".widget-label")?.textContent.trim();
-  return text || element.closest("[title]")?.getAttribute("title") || "";
+  return text || element.closest("[title]")?.getAttribute("title") || (element.closest(".mdnb-frame") ? "Frame, slider" : "");
 }
 
 function set(element, name, value) {

@@ -102,7 +102,7 @@ _EVENTS = {"click": "click", "slide": "input", "arrow": "keydown", "point": "mou
 
 
 def click_to_result(
-    page: Any, action: Action, rounds: int = 15, until: str = "", busy: list[float] | None = None
+    page: Any, action: Action, rounds: int = 15, until: str = "", busy: list[float] | None = None, first: int = 0
 ) -> list[float]:
     """Return the milliseconds from an action to the change of a text, each round; NaN where none came in 10 s.
 
@@ -115,13 +115,15 @@ def click_to_result(
         What the text has to hold; any change of it is enough where this is empty.
     busy : list, optional
         Gets the milliseconds of each round that the page itself worked, as far as it was in tasks of 50 ms or more.
+    first : int
+        Number of the first round: places are gone through in turn, as a second click on the same one changes nothing.
     """
     times = []
     if action.cell is not None:
         page.evaluate(_SCROLL, action.cell)
         page.locator(action.where).last.wait_for(state="attached")
         page.evaluate(_STEADY, action.what)
-    for number in range(rounds):
+    for number in range(first, first + rounds):
         if action.ready:
             page.locator(action.ready).last.wait_for()
         place = _place(page, action, number) if action.how == "point" else (0.0, 0.0)

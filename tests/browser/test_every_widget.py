@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .conftest import poll
-from .test_explore import in_theme
-from .test_lab import ask, command, open_notebook
+from .test_lab import ask, command, open_notebook, theme
 
 BAD = '<img src=x onerror=alert(1)>"\\n\\U0001f41f'
 SETUP = f"""\
@@ -118,8 +117,10 @@ def test_all_widgets_are_safe_labelled_and_reached_by_keyboard(page: Any, lab: d
         for what, words in (("code", "Copy the code"), ("parameters", "Copy the parameters")):
             widget.locator(f".mdnb-show-{what}").last.click()
             copies = widget.get_by_role("button", name=words)
+            page.evaluate("() => navigator.clipboard.writeText('')")
             copies.last.click()
             widget.get_by_text("copied", exact=True).last.wait_for()
+            poll("the copy", lambda: page.evaluate("() => navigator.clipboard.readText()"), page)
             copied = page.evaluate("() => navigator.clipboard.readText()")
             made = "code()" if what == "code" else "parameters_yaml()"
             assert ask(page, f"print(json.dumps(views[{number}].{made}) == json.dumps({copied!r}))") == "True"
@@ -130,11 +131,11 @@ def test_all_widgets_are_safe_labelled_and_reached_by_keyboard(page: Any, lab: d
         widget.get_by_role("alert").get_by_text("no such thing; do <b>this</b> instead").wait_for()
         found += [(number, one) for what in (_NAMELESS, _UNREACHED, _RATIO) for one in widget.evaluate(what)]
         found += [(number, f"the Tab key misses {one}") for one in missed_by_tab(page, widget)]
-    in_theme(page, "JupyterLab Dark")
+    theme(page, "Dark")
     for widget in widgets:
         poll("the dark theme", lambda w=widget: w.evaluate("e => e.classList.contains('mdnb-dark')"), page)
         found += [(widgets.index(widget), f"dark {one}") for one in widget.evaluate(_RATIO)]
-    in_theme(page, "JupyterLab Light")
+    theme(page, "Light")
     assert found == []
     assert dialogs == []
     assert page.watch.foreign() == []

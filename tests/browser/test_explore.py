@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .conftest import drawn, pixels, poll
-from .test_lab import ask, command, no_trouble, open_notebook
+from .test_lab import ask, command, no_trouble, open_notebook, theme
 from .test_lab import shoot as shoot_part
 
 CELL = """\
@@ -29,12 +29,6 @@ def shoot(page: Any, target: Any, name: str) -> None:
     poll("the window", lambda: page.evaluate("innerHeight") == 1500, page)
     shoot_part(target, name)
     page.set_viewport_size(before)
-
-
-def in_theme(page: Any, name: str) -> None:
-    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
-    light = "false" if "Dark" in name else "true"
-    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{light}'")
 
 
 def on_plot(page: Any, widget: Any, subplot: str) -> Any:
@@ -152,10 +146,10 @@ def test_lasso_click_and_slider_are_linked(page: Any, lab: dict[str, Any]) -> No
     explorer.get_by_text("chosen='100-199'").wait_for()
     explorer.get_by_role("button", name="Hide code").or_(explorer.get_by_role("button", name="Show code")).click()
     shoot(page, explorer, "explorer-light")
-    in_theme(page, "JupyterLab Dark")
+    theme(page, "Dark")
     poll("the dark theme", lambda: explorer.evaluate("e => e.classList.contains('mdnb-dark')"), page)
     shoot(page, explorer, "explorer-dark")
-    in_theme(page, "JupyterLab Light")
+    theme(page, "Light")
     no_trouble(page)
 
 
@@ -230,10 +224,10 @@ def test_a_residue_is_clicked_in_the_plot_and_in_the_structure(page: Any, lab: d
     view.get_by_text("above a random order").wait_for()
     assert ask(page, "print(view.explanation is explanations[1], view.explanation.checked is not None)") == "True True"
     shoot(page, view, "explanation-light")
-    in_theme(page, "JupyterLab Dark")
+    theme(page, "Dark")
     poll("the dark theme", lambda: view.evaluate("e => e.classList.contains('mdnb-dark')"), page)
     shoot(page, view, "explanation-dark")
-    in_theme(page, "JupyterLab Light")
+    theme(page, "Light")
     no_trouble(page)
 
 
@@ -279,8 +273,8 @@ def test_structures_are_asked_for_and_checked(page: Any, lab: dict[str, Any]) ->
     view.get_by_text("Saved to made <b>.xtc").wait_for()
     assert (lab["folder"] / "made <b>.xtc").is_file()
     shoot(page, view, "generation-light")
-    in_theme(page, "JupyterLab Dark")
+    theme(page, "Dark")
     poll("the dark theme", lambda: view.evaluate("e => e.classList.contains('mdnb-dark')"), page)
     shoot(page, view, "generation-dark")
-    in_theme(page, "JupyterLab Light")
+    theme(page, "Light")
     no_trouble(page)

@@ -64,7 +64,10 @@ def theme(page: Any, name: str) -> None:
     page.evaluate(
         "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", f"JupyterLab {name}"
     )
-    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{'false' if name == 'Dark' else 'true'}'")
+    light = "false" if name == "Dark" else "true"
+    page.wait_for_function(
+        f"() => document.body.dataset.jpThemeLight === '{light}' && !document.querySelector('#jupyterlab-splash')"
+    )
 
 
 def both_themes(page: Any, target: Any, name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdnb.compiled import compiled
-from mdnb.features.superposed_kernels import best_overlap
+from mdnb.features.superposed_kernels import best_overlap, products
 
 __all__ = ["displacements"]
 
@@ -90,21 +90,12 @@ def _centre(xyz):  # type: ignore[no-untyped-def]
 @compiled(error_model="numpy")
 def _turn(made, real, turn, matrix):  # type: ignore[no-untyped-def]
     """Fill the rotation that lays centred positions on others: the quaternion of the largest eigenvalue."""
-    xx = xy = xz = yx = yy = yz = zx = zy = zz = squares = 0.0
-    for k in range(len(made)):
-        u, v, w = made[k, 0], made[k, 1], made[k, 2]
-        p, q, r = real[k, 0], real[k, 1], real[k, 2]
-        squares += u * u + v * v + w * w + p * p + q * q + r * r
-        xx += u * p
-        xy += u * q
-        xz += u * r
-        yx += v * p
-        yy += v * q
-        yz += v * r
-        zx += w * p
-        zy += w * q
-        zz += w * r
-    largest = best_overlap((xx, xy, xz, yx, yy, yz, zx, zy, zz), 0.5 * squares)
+    x, y, z = real[:, 0], real[:, 1], real[:, 2]
+    sums, _, squares = products(made[:, 0], made[:, 1], made[:, 2], x, y, z)
+    for k in range(len(real)):
+        squares += x[k] * x[k] + y[k] * y[k] + z[k] * z[k]
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = sums
+    largest = best_overlap(sums, 0.5 * squares)
     turn[:] = 0.0
     turn[0, 0] = turn[1, 1] = turn[2, 2] = 1.0
     if largest < 0.0:  # no rotation is best

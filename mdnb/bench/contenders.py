@@ -70,7 +70,10 @@ def ours(xtc: Path, top: Any, **settings: Any) -> Table:
 
 
 def featurizers(xtc: Path, pdb: Path, threads: int = 2) -> dict[str, Callable[[], Table]]:
-    """Return functions that go from the file to the numbers of `our_features`, in the same order."""
+    """Return functions that go from the file to the numbers of `our_features`, in the same order.
+
+    Those of nearest images where the file has a box, as all three do by default.
+    """
     import mdtraj
 
     import mdnb
@@ -78,6 +81,7 @@ def featurizers(xtc: Path, pdb: Path, threads: int = 2) -> dict[str, Callable[[]
     topology = mdtraj.load_topology(str(pdb))
     opened = mdnb.load(xtc, top=topology)
     reference = opened.frames(0)
+    periodic = reference.unitcell_vectors is not None
     torsions, contacts, _ = makers = our_features()
     for maker in makers:
         maker.prepare(topology, reference.xyz[0])
@@ -97,9 +101,9 @@ def featurizers(xtc: Path, pdb: Path, threads: int = 2) -> dict[str, Callable[[]
         table, start = empty(), 0
         for chunk in mdtraj.iterload(str(xtc), top=topology, chunk=_CHUNK):
             sines, bits, rmsds = (part[start : start + len(chunk)] for part in table)
-            angles = mdtraj.compute_dihedrals(chunk, quads, periodic=False)
+            angles = mdtraj.compute_dihedrals(chunk, quads, periodic=periodic)
             sines[:, 0::2], sines[:, 1::2] = np.sin(angles), np.cos(angles)
-            bits[:] = np.packbits(mdtraj.compute_distances(chunk, pairs, periodic=False) < _CUTOFF, axis=1)
+            bits[:] = np.packbits(mdtraj.compute_distances(chunk, pairs, periodic=periodic) < _CUTOFF, axis=1)
             rmsds[:, 0] = mdtraj.rmsd(chunk, reference, atom_indices=atoms)
             start += len(chunk)
         return table
@@ -119,11 +123,11 @@ def featurizers(xtc: Path, pdb: Path, threads: int = 2) -> dict[str, Callable[[]
         def mdanalysis() -> Table:
             sines, bits, rmsds = table = empty()
             for number, frame in enumerate(universe.trajectory):
-                positions = frame.positions
-                angles = calc_dihedrals(*(positions[quads[:, k]] for k in range(4)))
+                positions, box = frame.positions, frame.dimensions if periodic else None
+                angles = calc_dihedrals(*(positions[quads[:, k]] for k in range(4)), box=box)
                 sines[number, 0::2], sines[number, 1::2] = np.sin(angles), np.cos(angles)
                 chosen = positions[atoms]
-                self_distance_array(chosen, result=row)
+                self_distance_array(chosen, box=box, result=row)
                 bits[number] = np.packbits(row < 10 * _CUTOFF)
                 rmsds[number] = rmsd(chosen / 10, first, center=True, superposition=True)
             return table

@@ -15,7 +15,7 @@ import numpy as np
 
 from mdnb.bench.contenders import Table, decoders, featurizers, has_mdanalysis, our_features, ours
 from mdnb.bench.processes import in_process
-from mdnb.bench.systems import other_formats, repeated, write_protein, write_small
+from mdnb.bench.systems import boxed, other_formats, repeated, write_protein, write_small
 from mdnb.errors import DataError
 from mdnb.progress import progress_bar
 
@@ -72,8 +72,14 @@ def _sections(folder: Path, n_frames: int, n_small: int, rounds: int) -> Iterato
     what = f"{next(iter(tables.values()))[0].shape[1]} sines and cosines, {_n_contacts(protein[1]):,} CA contacts, RMSD"
     yield _table(f"File to features, {_size(*protein, n_frames)}: {what}", times, n_frames)
     yield _differences(tables)
+    inside = boxed(*protein, part), protein[1]
+    times, tables = _in_turns(featurizers(*inside), rounds, "in a box")
+    yield _table(f"The same in a rhombic dodecahedron, {_size(*inside, part)}: nearest images", times, part)
+    yield _differences(tables)
+    inside[0].unlink()
     if find_spec("distributed") is not None:
-        yield _cluster(protein, n_frames, rounds)
+        for times_as_many in (1, 10):
+            yield _cluster(folder, protein, n_frames, times_as_many, rounds)
     yield _growth(folder, protein, n_frames, rounds)
     yield _store(folder, protein, n_frames)
     yield _first_call(folder)
@@ -126,15 +132,16 @@ def _differences(tables: Mapping[str, Table]) -> str:
     return "\n".join(lines)
 
 
-def _cluster(files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
+def _cluster(folder: Path, files: tuple[Path, Path], n_frames: int, times_as_many: int, rounds: int) -> str:
     """Return the table of one core and of a Dask cluster of two workers on this machine."""
     import mdtraj
     from distributed import Client, LocalCluster
 
-    xtc, top = files[0], mdtraj.load_topology(str(files[1]))
+    top = mdtraj.load_topology(str(files[1]))
+    xtc = files[0] if times_as_many == 1 else repeated(files[0], times_as_many)
     with (
-        tempfile.TemporaryDirectory(dir=xtc.parent) as folder,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=folder) as cluster,
+        tempfile.TemporaryDirectory(dir=folder) as local,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=local) as cluster,
         Client(cluster) as client,
     ):
         ours(xtc, top, client=client)  # the workers import and load what was compiled
@@ -144,8 +151,11 @@ def _cluster(files: tuple[Path, Path], n_frames: int, rounds: int) -> str:
             "cluster",
         )
     same = all(one.tobytes() == other.tobytes() for one, other in zip(*tables.values(), strict=True))
+    if times_as_many > 1:
+        xtc.unlink()
+    count = times_as_many * n_frames
     return _table(
-        "The same by a Dask LocalCluster of two workers (in brackets: this process alone)", times, n_frames
+        f"{count:,} frames by a Dask LocalCluster of two workers (in brackets: this process alone)", times, count
     ) + ("\n  the same bits" if same else "\n  DIFFERENT bits")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import mdtraj
 
-__all__ = ["other_formats", "repeated", "write_protein", "write_small"]
+__all__ = ["boxed", "other_formats", "repeated", "write_protein", "write_small"]
 
 _NOISE = 0.01  # nm
 _BLOCK = 200
@@ -97,6 +97,19 @@ def repeated(xtc: Path, times: int) -> Path:
     with path.open("wb") as file:
         for _ in range(times):
             file.write(content)
+    return path
+
+
+def boxed(xtc: Path, pdb: Path, n_frames: int) -> Path:
+    """Write the first frames as an XTC with a box, as of a solvated protein: a rhombic dodecahedron 1 nm around it."""
+    import mdtraj
+
+    frames = next(mdtraj.iterload(str(xtc), top=str(pdb), chunk=n_frames))
+    size = float(np.ptp(frames.xyz, axis=1).max()) + 2
+    shape = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.5, np.sqrt(0.5)]], np.float32)
+    frames.unitcell_vectors = np.repeat(size * shape[None], len(frames), axis=0)
+    path = xtc.with_stem(f"{xtc.stem}-boxed")
+    frames.save_xtc(str(path))
     return path
 
 

@@ -123,7 +123,7 @@ def test_distances_of_many_pairs_at_once_in_any_box(seed):
 
 
 @pytest.mark.parametrize("name", BOXES)
-@pytest.mark.parametrize("size", [0.5, 3.0])
+@pytest.mark.parametrize("size", [0.5, 0.8, 1.1, 3.0])
 def test_hard_contacts_in_a_box_are_those_of_the_distances(folded, name, size):
     """Of a molecule that touches its own images, and of one far from them, which needs none."""
     frames = put_into(folded[:5], BOXES[name] * size)
@@ -132,7 +132,12 @@ def test_hard_contacts_in_a_box_are_those_of_the_distances(folded, name, size):
     distances = featurize(frames, CADistances(1)).values
     assert np.array_equal(np.asarray(found), distances < 0.7)
     chunk = mdnb.load(frames).read(0, 0, 5)
-    assert far_from_images(chunk.positions, maker._runs[0], chunk.images, 0.7) == (size == 3.0)
+    far = far_from_images(chunk.positions, maker._runs[0], chunk.images, 0.7)
+    assert far if size == 3.0 else not far if size == 0.5 else True
+    if far:
+        assert np.array_equal(
+            distances < 0.7, featurize(mdtraj.Trajectory(chunk.positions, frames.topology), maker).values
+        )
 
 
 @pytest.mark.parametrize("name", BOXES)

@@ -101,11 +101,15 @@ def repeated(xtc: Path, times: int) -> Path:
 
 
 def boxed(xtc: Path, pdb: Path, n_frames: int) -> Path:
-    """Write the first frames as an XTC with a box, as of a solvated protein: a rhombic dodecahedron 1 nm around it."""
+    """Write the first frames as an XTC with a box, as of a solvated protein: a rhombic dodecahedron 1 nm around it.
+
+    It is as large as ``gmx editconf -bt dodecahedron -d 1`` makes it: the largest distance between atoms, and 2 nm.
+    """
     import mdtraj
 
     frames = next(mdtraj.iterload(str(xtc), top=str(pdb), chunk=n_frames))
-    size = float(np.ptp(frames.xyz, axis=1).max()) + 2
+    first = frames.xyz[0, ::10]
+    size = float(np.linalg.norm(first[:, None] - first[None], axis=-1).max()) + 2
     shape = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.5, np.sqrt(0.5)]], np.float32)
     frames.unitcell_vectors = np.repeat(size * shape[None], len(frames), axis=0)
     path = xtc.with_stem(f"{xtc.stem}-boxed")

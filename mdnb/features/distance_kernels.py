@@ -221,7 +221,8 @@ def closest_distances(positions, atoms, starts, pairs, boxes, out):  # type: ign
 def far_from_images(positions, atoms, boxes, reach):  # type: ignore[no-untyped-def]
     """Return whether, in every frame, no two of the atoms are closer than `reach` (nm) but as they stand.
 
-    They lie in a sphere: to be that close to an image, it has to be shifted by less than its diameter and `reach`.
+    An image is shifted, along one of the seven vectors between neighbouring cells, by the length of that vector or more
+    (they bound the cell of points nearer to 0 than to any image): it is told from how wide the atoms are along each.
 
     Parameters
     ----------
@@ -229,19 +230,30 @@ def far_from_images(positions, atoms, boxes, reach):  # type: ignore[no-untyped-
     atoms : int64 array
     boxes : (n_frames or 0, 14, 3) float64 array
     reach : float
+
+    References
+    ----------
+    Conway and Sloane, Proc. R. Soc. Lond. A 436, 55 (1992), https://doi.org/10.1098/rspa.1992.0004
     """
+    n = len(atoms)
+    x, y, z = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
     for frame in range(len(boxes)):
-        xyz = positions[frame]
-        x = y = z = 0.0
-        for atom in atoms:
-            x += xyz[atom, 0]
-            y += xyz[atom, 1]
-            z += xyz[atom, 2]
-        x, y, z = x / len(atoms), y / len(atoms), z / len(atoms)
-        largest = 0.0
-        for atom in atoms:
-            u, v, w = xyz[atom, 0] - x, xyz[atom, 1] - y, xyz[atom, 2] - z
-            largest = max(largest, u * u + v * v + w * w)
-        if not 2.0 * np.sqrt(boxes[frame, 13, 1]) - 2.0 * np.sqrt(largest) > 1.0001 * reach:
-            return False
+        xyz, box = positions[frame], boxes[frame]
+        if box[13, 0] == 0:
+            continue
+        for k in range(n):
+            x[k], y[k], z[k] = xyz[atoms[k], 0], xyz[atoms[k], 1], xyz[atoms[k], 2]
+        for row in range(6, 13):
+            length = np.sqrt((box[row] * box[row]).sum())
+            u, v, w = (
+                np.float32(box[row, 0] / length),
+                np.float32(box[row, 1] / length),
+                np.float32(box[row, 2] / length),
+            )
+            least = most = u * x[0] + v * y[0] + w * z[0]
+            for k in range(n):
+                along = u * x[k] + v * y[k] + w * z[k]
+                least, most = min(least, along), max(most, along)
+            if not length - (most - least) / length > 1.0001 * reach:
+                return False
     return True

@@ -245,14 +245,10 @@ def far_from_images(positions, atoms, boxes, reach):  # type: ignore[no-untyped-
             x[k], y[k], z[k] = xyz[atoms[k], 0], xyz[atoms[k], 1], xyz[atoms[k], 2]
         for row in range(6, 13):
             length = np.sqrt((box[row] * box[row]).sum())
-            u, v, w = (
-                np.float32(box[row, 0] / length),
-                np.float32(box[row, 1] / length),
-                np.float32(box[row, 2] / length),
-            )
-            least = most = u * x[0] + v * y[0] + w * z[0]
+            p, q, r = np.float32(box[row, 0]), np.float32(box[row, 1]), np.float32(box[row, 2])
+            least = most = p * x[0] + q * y[0] + r * z[0]
             for k in range(n):
-                along = u * x[k] + v * y[k] + w * z[k]
+                along = p * x[k] + q * y[k] + r * z[k]
                 least, most = min(least, along), max(most, along)
             if not length - (most - least) / length > 1.0001 * reach:
                 return False

@@ -107,7 +107,7 @@ def test_code_runs_as_it_is_and_parameters_are_yaml(make):
     view = make()
     names = {}
     exec(view.code(), names)  # noqa: S102 - the code shown to the user is what is tested
-    assert yaml.safe_load(view.parameters_yaml() or "{}") == view.parameters()
+    assert yaml.safe_load(view.parameters_yaml()) == view.parameters()
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -120,7 +120,7 @@ values = st.recursive(
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{3,8}_", fullmatch=True), values, max_size=3))
 def test_any_parameters_are_yaml(parameters):
-    found = yaml.safe_load(parameters_yaml(parameters) or "{}")
+    found = yaml.safe_load(parameters_yaml(parameters))
     assert found == parameters or any(
         isinstance(one, float) and math.isclose(one, found[name]) for name, one in parameters.items()
     )

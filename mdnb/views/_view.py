@@ -72,6 +72,8 @@ class View(HasTraits):
 
 def parameters_yaml(parameters: Mapping[str, Any]) -> str:
     """Return parameters as YAML, one a line; JSON's texts and lists are YAML's too."""
+    if not parameters:
+        return "{}  # nothing is chosen yet\n"
     return "".join(f"{name}: {_yaml(value)}\n" for name, value in parameters.items())
 
 

@@ -117,10 +117,10 @@ def test_all_widgets_are_safe_labelled_and_reached_by_keyboard(page: Any, lab: d
         for what, words in (("code", "Copy the code"), ("parameters", "Copy the parameters")):
             widget.locator(f".mdnb-show-{what}").last.click()
             copies = widget.get_by_role("button", name=words)
-            page.evaluate("() => navigator.clipboard.writeText('')")
+            page.evaluate("() => navigator.clipboard.writeText('before')")
             copies.last.click()
             widget.get_by_text("copied", exact=True).last.wait_for()
-            poll("the copy", lambda: page.evaluate("() => navigator.clipboard.readText()"), page)
+            poll("the copy", lambda: page.evaluate("() => navigator.clipboard.readText()") != "before", page)
             copied = page.evaluate("() => navigator.clipboard.readText()")
             made = "code()" if what == "code" else "parameters_yaml()"
             assert ask(page, f"print(json.dumps(views[{number}].{made}) == json.dumps({copied!r}))") == "True"

@@ -322,3 +322,10 @@ def test_atoms_that_coincide_fail_and_raise_nothing(limits, pair):
 def test_all_atoms_in_one_place(peptide, peptide_limits):
     nothing = changed(peptide.frames([0, 1]), lambda xyz: xyz.fill(0))
     assert {"bonds", "angles", "clashes", "chirality"} <= failed(check_structures(nothing, peptide_limits))
+
+
+def test_a_residue_renamed_in_place_has_no_force_field(alanine):
+    """mdtraj's bonds then hold atoms of the old name, which it cannot hand over."""
+    topology = alanine.topology.copy()
+    topology.residue(1).name = "XYZ"
+    assert strain_ranges(topology, np.array([[0, 1]]), np.empty((0, 3), int)) is None

@@ -31,10 +31,15 @@ def packaged_system(topology: mdtraj.Topology) -> Any:
     MissingDependencyError
         When OpenMM is not installed.
     ValueError
-        When the force field has no parameters for the molecule, or atoms are missing (OpenMM's own sentence).
+        When the force field has no parameters for the molecule, or atoms are missing (OpenMM's own sentence); or when
+        an atom of a bond is not one of the topology's, as after a residue was renamed in place.
     """
     openmm = import_openmm()
-    return _force_field().createSystem(topology.to_openmm(), nonbondedMethod=openmm.app.NoCutoff)
+    try:
+        handed = topology.to_openmm()
+    except KeyError as error:
+        raise ValueError(f"a bond of the topology has the atom {error}, which is not one of its atoms") from error
+    return _force_field().createSystem(handed, nonbondedMethod=openmm.app.NoCutoff)
 
 
 def strain_ranges(

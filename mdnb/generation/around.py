@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import mdtraj
@@ -12,11 +11,10 @@ import torch
 
 from mdnb.errors import SpecError
 from mdnb.features.base import Features
-from mdnb.generation.asked import read_condition
-from mdnb.generation.generate import structures_of
 from mdnb.generation.generated import Generated
-from mdnb.generation.latents import Region, outside_note, require_generator, scaled_frame
+from mdnb.generation.latents import require_generator, scaled_frame
 from mdnb.generation.maker import Maker
+from mdnb.generation.walked import said_condition, walked
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -85,18 +83,11 @@ def around(
     for name, value in (("width", width), ("spread", spread)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise SpecError(f"{name} = {value!r}: expected a number of at least 0")
-    if coding.conditional and condition is None:
-        raise SpecError(
-            f"this {run.family} was trained with a target; say with condition= what the structures shall be"
-        )
-    wanted, notes = read_condition(run, condition, int(n))
+    wanted, notes = said_condition(run, condition, int(n))
     own = scaled_frame(run, frame, features)
     mean, log_variance = coding.encode(own.expand(int(n), *own.shape[1:]), wanted)
     deviation = torch.sqrt(width**2 * log_variance.exp() + spread**2)
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
     latents = mean + deviation * noise
-    outside = Region.of_run(run).outside(latents.numpy())
-    notes = (*notes, *outside_note(float(outside.mean())))
-    made = structures_of(maker, coding.decode(latents, wanted), wanted, seed, notes, clean_up)
-    beyond = outside if made.extrapolated is None else outside | made.extrapolated
-    return replace(made, extrapolated=beyond, family=f"{run.family}, around a frame")
+    scaled = coding.decode(latents, wanted)
+    return walked(maker, latents, scaled, "around a frame", wanted=wanted, seed=seed, notes=notes, clean_up=clean_up)

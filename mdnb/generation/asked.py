@@ -59,9 +59,7 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
         raise SpecError(
             f"condition = {condition!r}: expected a number in {target.unit or 'the unit of ' + target.name}"
         )
-    model = run.model
-    assert isinstance(model, Generator)
-    low, high = (float(end) * target.scale + target.mean for end in model.coding.condition.known[[0, -1]])
+    low, high = (end * target.scale + target.mean for end in _ends(run))
     notes: tuple[str, ...] = ()
     if values.min() < low or values.max() > high:
         notes = (
@@ -84,8 +82,7 @@ def extrapolated(run: Run, wanted: Tensor | None) -> np.ndarray | None:
     """
     if wanted is None or run.target is None or run.target.classes:
         return None
-    assert isinstance(run.model, Generator)
-    low, high = run.model.coding.condition.known[[0, -1]].tolist()
+    low, high = _ends(run)
     slack = 1e-5 * (high - low)  # an end that was asked for went through other units
     return np.asarray(((wanted < low - slack) | (wanted > high + slack)).numpy())
 
@@ -113,9 +110,15 @@ def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
         return None
     if run.target.classes:
         return run.target.classes
-    known = run.model.coding.condition.known
-    low, high = (float(known[end]) * run.target.scale + run.target.mean for end in (0, -1))
+    low, high = (end * run.target.scale + run.target.mean for end in _ends(run))
     return low, high
+
+
+def _ends(run: Run) -> tuple[float, float]:
+    """Return the least and the largest of the conditions of the training data, scaled."""
+    assert isinstance(run.model, Generator)
+    known = run.model.coding.condition.known
+    return float(known[0]), float(known[-1])
 
 
 def _is_called(target: str, asked: str) -> bool:

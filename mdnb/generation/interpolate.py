@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import mdtraj
@@ -12,11 +11,10 @@ from torch import Tensor
 
 from mdnb.errors import SpecError, unknown_name
 from mdnb.features.base import Features
-from mdnb.generation.asked import read_condition
-from mdnb.generation.generate import structures_of
 from mdnb.generation.generated import Generated
-from mdnb.generation.latents import Region, outside_note, require_generator, scaled_frame
+from mdnb.generation.latents import require_generator, scaled_frame
 from mdnb.generation.maker import Maker
+from mdnb.generation.walked import said_condition, walked
 from mdnb.runs import Run
 from mdnb.trajectories import Trajectories
 
@@ -90,11 +88,7 @@ def interpolate(
         raise unknown_name("path", path, PATHS)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
         raise SpecError(f"n = {n!r}: expected the number of structures, a whole number of at least 2 for both ends")
-    if coding.conditional and condition is None:
-        raise SpecError(
-            f"this {run.family} was trained with a target; say with condition= what the structures shall be"
-        )
-    wanted, notes = read_condition(run, condition, int(n))
+    wanted, notes = said_condition(run, condition, int(n))
     ends = torch.cat([scaled_frame(run, frame, features) for frame in (first, last)])
     at_ends = None if wanted is None else wanted[[0, -1]]
     latents = coding.encode(ends, at_ends)[0]
@@ -104,11 +98,7 @@ def interpolate(
     if exact:
         lost = (ends[:, 0] - coding.decode(latents, at_ends)).flatten(1)
         scaled = scaled + ((1 - share) * lost[:1] + share * lost[1:]).reshape(scaled.shape)
-    outside = Region.of_run(run).outside(between.numpy())
-    notes = (*notes, *outside_note(float(outside.mean())))
-    made = structures_of(maker, scaled, wanted, 0, notes, clean_up)
-    beyond = outside if made.extrapolated is None else outside | made.extrapolated
-    return replace(made, extrapolated=beyond, family=f"{run.family}, interpolated")
+    return walked(maker, between, scaled, "interpolated", wanted=wanted, seed=0, notes=notes, clean_up=clean_up)
 
 
 def _arc(ends: Tensor, share: Tensor) -> Tensor:

@@ -200,8 +200,7 @@ def closest_distances(positions, atoms, starts, pairs, boxes, out):  # type: ign
                 if len(boxes):
                     _nearest_squares(
                         x[begin : begin + length], y[begin : begin + length], z[begin : begin + length], a, b, c,
-                        boxes[frame], work[0, :length], work[1, :length], work[2, :length], which,
- squares[:length],
+                        boxes[frame], work[0, :length], work[1, :length], work[2, :length], which, squares[:length],
                     )  # fmt: skip
                     for k in range(length):
                         least[k] = min(least[k], squares[k])

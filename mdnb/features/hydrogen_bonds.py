@@ -88,12 +88,9 @@ class HydrogenBonds(Featurizer):
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, n_pairs) in kJ/mol."""
         from mdnb.features.structure_kernels import backbone_energies
-        from mdnb.periodic import describe_boxes
 
-        periodic = chunk.box is not None
-        boxes = describe_boxes(np.zeros((1, 3, 3)) if chunk.box is None else chunk.box)
         values = np.empty((len(chunk.positions), len(self._pairs)), np.float32)
         backbone_energies(
-            chunk.positions, self._donors, self._acceptors, self._pairs, boxes, periodic, SCALE, LOWEST, values
+            chunk.positions, self._donors, self._acceptors, self._pairs, chunk.images, SCALE, LOWEST, values
         )
         return values

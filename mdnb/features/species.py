@@ -96,9 +96,7 @@ def described_boxes(chunk: Chunk, reach: float, feature: str, needs_box: bool) -
     """
     from mdnb.periodic import QUARTER, describe_boxes
 
-    if chunk.box is None and not needs_box:
-        return describe_boxes(np.zeros((len(chunk.positions), 3, 3)))
-    boxes = describe_boxes(np.zeros((1, 3, 3)) if chunk.box is None else chunk.box)
+    boxes = describe_boxes(np.zeros((len(chunk.positions), 3, 3))) if chunk.box is None else chunk.images
     if needs_box and np.isinf(boxes[:, QUARTER[0], QUARTER[1]]).any():
         raise DataError(
             f"{feature!r} needs the density, so a periodic box in every frame; the trajectory has none: write it with "

@@ -73,16 +73,16 @@ def gyration(positions, atoms, weights, out):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _towards(xyz, start, stop, box, periodic, out):  # type: ignore[no-untyped-def]
+def _towards(xyz, start, stop, boxes, frame, out):  # type: ignore[no-untyped-def]
     """Fill `out` with the vector from one atom to the nearest image of another."""
     for axis in range(3):
         out[axis] = np.float64(xyz[stop, axis]) - np.float64(xyz[start, axis])
-    if periodic:
-        out[0], out[1], out[2] = nearest(out[0], out[1], out[2], box)
+    if len(boxes):
+        out[0], out[1], out[2] = nearest(out[0], out[1], out[2], boxes[frame])
 
 
 @compiled()
-def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scale, lowest, out):  # type: ignore[no-untyped-def]
+def backbone_energies(positions, donors, acceptors, pairs, boxes, scale, lowest, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n_frames, n_pairs) with the energy of backbone hydrogen bonds after Kabsch and Sander.
 
     Parameters
@@ -94,9 +94,8 @@ def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scal
         C and O.
     pairs : (n_pairs, 2) int64 array
         Rows of `donors` and of `acceptors`.
-    boxes : (n_frames or 1, 14, 3) float64 array
-        From `periodic.describe_boxes`, looked at when `periodic`.
-    periodic : bool
+    boxes : (n_frames or 0, 14, 3) float64 array
+        That of `Chunk.images`.
     scale, lowest : float
         Prefactor in energy x nm, and the lowest energy that is given.
     out : (n_frames, n_pairs) float32 array
@@ -105,23 +104,17 @@ def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scal
     hydrogens = np.empty((len(donors), 3))
     for frame in range(len(positions)):
         xyz = positions[frame]
-        box = boxes[frame if periodic else 0]
         for row in range(len(donors)):
             # H lies 0.1 nm from N, along the C=O of the residue before, turned round.
-            _towards(xyz, donors[row, 0], donors[row, 1], box, periodic, before)
-            _towards(xyz, donors[row, 0], donors[row, 2], box, periodic, oxygen)
+            _towards(xyz, donors[row, 0], donors[row, 1], boxes, frame, before)
+            _towards(xyz, donors[row, 0], donors[row, 2], boxes, frame, oxygen)
             before -= oxygen
             hydrogens[row] = 0.1 * before / np.sqrt((before * before).sum())
         for number in range(len(pairs)):
             donor, acceptor = pairs[number, 0], pairs[number, 1]
             n, c, o = donors[donor, 0], acceptors[acceptor, 0], acceptors[acceptor, 1]
-            if periodic:
-                _towards(xyz, n, c, box, periodic, carbon)
-                _towards(xyz, n, o, box, periodic, oxygen)
-            else:
-                for axis in range(3):
-                    carbon[axis] = np.float64(xyz[c, axis]) - np.float64(xyz[n, axis])
-                    oxygen[axis] = np.float64(xyz[o, axis]) - np.float64(xyz[n, axis])
+            _towards(xyz, n, c, boxes, frame, carbon)
+            _towards(xyz, n, o, boxes, frame, oxygen)
             x, y, z = hydrogens[donor, 0], hydrogens[donor, 1], hydrogens[donor, 2]
             on = oxygen[0] ** 2 + oxygen[1] ** 2 + oxygen[2] ** 2
             cn = carbon[0] ** 2 + carbon[1] ** 2 + carbon[2] ** 2
@@ -134,16 +127,15 @@ def backbone_energies(positions, donors, acceptors, pairs, boxes, periodic, scal
 
 
 @compiled()
-def smeared_density(places, boxes, periodic, rotations, spacing, width, out):  # type: ignore[no-untyped-def]
+def smeared_density(places, boxes, rotations, spacing, width, out):  # type: ignore[no-untyped-def]
     """Add to `out` (n_frames, nx, ny, nz) the Gaussian density in 1/nm^3 of atoms, at the cells' centres.
 
     Parameters
     ----------
     places : (n_frames, n_atoms, 3) float64 array
         In nm from the centre of the grid, not yet rotated.
-    boxes : (n_frames or 1, 14, 3) float64 array
-        From `periodic.describe_boxes`, looked at when `periodic`: the image nearest to the centre counts.
-    periodic : bool
+    boxes : (n_frames or 0, 14, 3) float64 array
+        That of `Chunk.images`; the image nearest to the centre counts.
     rotations : (n_frames, 3, 3) float64 array
         ``place @ rotation`` lies in the frame of the grid.
     spacing, width : float
@@ -160,7 +152,7 @@ def smeared_density(places, boxes, periodic, rotations, spacing, width, out):  #
     for frame in range(len(places)):
         for atom in range(places.shape[1]):
             vector[:] = places[frame, atom]
-            if periodic:
+            if len(boxes):
                 vector[0], vector[1], vector[2] = nearest(vector[0], vector[1], vector[2], boxes[frame])
             inside = True
             for axis in range(3):

@@ -130,16 +130,13 @@ class Voxels(Featurizer):
     def compute(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, *shape) in 1/nm^3."""
         from mdnb.features.structure_kernels import smeared_density
-        from mdnb.periodic import describe_boxes
 
         around = chunk.positions[:, self._around].astype(np.float64)
         centre = around.mean(1, keepdims=True)
         turns = rotations(around - centre, self._reference)
-        periodic = chunk.box is not None
-        boxes = describe_boxes(np.zeros((1, 3, 3)) if chunk.box is None else chunk.box)
         grid = (self.n_cells,) * 3
         values = np.zeros((len(around), len(self._densities), *grid), np.float32)
         for number, (_, counted) in enumerate(self._densities):
             places = chunk.positions[:, counted].astype(np.float64) - centre
-            smeared_density(places, boxes, periodic, turns, self.spacing, self.width, values[:, number])
+            smeared_density(places, chunk.images, turns, self.spacing, self.width, values[:, number])
         return values.reshape(len(values), *self.shape)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import mdnb
 from mdnb.errors import DataError
 from mdnb.features import RMSD, CAContacts, CADistances, Contacts, Features, Torsions, featurize
+from mdnb.features.columns import Column, JoinedColumns, PairColumns, name_given_twice
 from mdnb.features.contact_kernels import contact_bits, smallest_square_beyond
 from mdnb.features.distance_kernels import distance_runs, pair_distances
 from mdnb.features.parts import Bits
@@ -196,3 +197,22 @@ def test_columns_of_pairs_are_made_when_somebody_looks(opened):
     assert made.names == tuple(column.name for column in made.columns)
     with pytest.raises(DataError, match=r"the column 'contact .*' was asked for twice"):
         featurize(opened, [maker, CAContacts(0.6, 1)])
+
+
+def test_names_that_occur_twice_are_found_without_making_those_of_pairs():
+    labels = [f"ALA{number}-CA" for number in range(5)]
+    some, others = (
+        PairColumns("contact", "", np.array(pairs), labels) for pairs in ([[0, 1], [1, 2]], [[2, 4], [0, 3]])
+    )
+    assert name_given_twice(some) is None
+    assert name_given_twice(JoinedColumns([some, others])) is None
+    assert name_given_twice(JoinedColumns([some, others, some])) == "contact ALA0-CA ALA1-CA"
+    assert name_given_twice(PairColumns("contact", "", np.array([[0, 1], [1, 0], [0, 1]]), labels)) == (
+        "contact ALA0-CA ALA1-CA"
+    )
+    same_labels = PairColumns("contact", "", np.array([[0, 1], [0, 2]]), ["a", "b", "b"])
+    assert name_given_twice(same_labels) == "contact a b"
+    own = (Column("contact ALA1-CA ALA2-CA", "", (1, 2)),)
+    assert name_given_twice(JoinedColumns([some, own])) == "contact ALA1-CA ALA2-CA"
+    assert name_given_twice(JoinedColumns([others, own])) is None
+    assert name_given_twice((Column("rmsd", "nm", ()), Column("rmsd", "nm", ()))) == "rmsd"

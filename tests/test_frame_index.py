@@ -76,7 +76,7 @@ def test_small_or_fast_files_get_none(sample, tmp_path, monkeypatch):
         open_trajectory(tmp_path / f"a.{suffix}")
     assert not [path for path in tmp_path.rglob("*") if "index" in path.name]
     monkeypatch.setattr(frame_index, "SMALLEST", 0)
-    assert save_index(tmp_path / "a.xtc", "XTC", {"starts": np.arange(3)}, 0.05) is None
+    assert save_index(tmp_path / "a.xtc", "XTC", {"starts": np.arange(3)}, 0.005) is None
 
 
 def test_in_the_cache_where_the_folder_is_read_only(path, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import mdtraj
 import numpy as np
 import pytest
+import torch
 from learning_fixtures import FAST, family_spec, features, fit_family, trained, trajectories
 from scipy.spatial.distance import jensenshannon
 
@@ -490,3 +491,20 @@ def test_a_conditional_run_is_saved_and_makes_the_same_again(family, tmp_path):
 def test_a_gan_keeps_no_training_frames_that_it_does_not_draw_from():
     assert any(name.startswith("residual") for name in trained("VAE").model.state_dict())
     assert not any("residual" in name for name in trained("GAN").model.state_dict())
+
+
+def test_what_a_gan_adds_to_the_decoded_frames_spreads_as_in_the_training_frames():
+    run = trained("GAN")
+    x = torch.from_numpy(run.scaler.transform(np.asarray(features("internal-coordinates").values, np.float32)))
+    x = x[run.train_frames]
+    model = run.model
+    with torch.no_grad():
+        torch.manual_seed(1)
+        z = model.coding.draw(x[:, None])
+        decoded, made = model.coding.decode(z), model.frames(z, torch.Generator().manual_seed(1))
+    real, made = x - decoded, made - decoded
+    error = 5 * np.sqrt(2.0 / len(x))  # of a mean in spreads, or of a spread, not to be seen once in a thousand runs
+    moving = real.std(0) > 1e-5
+    assert moving.sum() > 50
+    assert (((made.mean(0) - real.mean(0)) / real.std(0)).abs() < error)[moving].all()
+    assert ((made.std(0) / real.std(0) - 1).abs() < error)[moving].all()

@@ -42,7 +42,7 @@ def ca_or_heavy_atoms(topology: mdtraj.Topology, selection: str | None, feature:
     """Return the selected atoms; without a selection the C-alpha atoms, or the heavy atoms where they are too few."""
     if selection is not None:
         return select_atoms(topology, selection, feature, at_least)
-    found = np.asarray(topology.select("protein and name CA"), int)
+    found = np.array([atom.index for atom in topology.atoms if atom.name == "CA" and atom.residue.is_protein], int)
     return found if len(found) >= at_least else select_atoms(topology, "not water and element != H", feature, at_least)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -9,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-__all__ = ["Column", "JoinedColumns", "PairColumns", "names_of"]
+__all__ = ["Column", "JoinedColumns", "PairColumns", "name_given_twice", "names_of"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,8 @@ class PairColumns(Sequence[Column]):
     """
 
     def __init__(self, what: str, unit: str, pairs: np.ndarray, labels: Sequence[str]) -> None:
-        self._what, self._unit, self._pairs = what, unit, pairs
-        used = np.unique(pairs)
-        self._labels = dict(zip(used.tolist(), (labels[atom] for atom in used), strict=True))
+        self.what, self._unit, self._pairs = what, unit, pairs
+        self._labels = {atom: labels[atom] for atom in np.flatnonzero(np.bincount(pairs.ravel())).tolist()}
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -68,13 +68,18 @@ class PairColumns(Sequence[Column]):
     def __iter__(self) -> Iterator[Column]:
         return map(self._column, *self._pairs.T.tolist())
 
+    def differ(self) -> bool:
+        """Return whether all their names differ, without making them."""
+        pairs = np.sort(self._pairs[:, 0] * (1 + int(self._pairs.max(initial=0))) + self._pairs[:, 1])
+        return bool((pairs[1:] > pairs[:-1]).all()) and len(set(self._labels.values())) == len(self._labels)
+
     def _column(self, first: int, second: int) -> Column:
         name = f"{self._labels[first]} {self._labels[second]}"
-        return Column(f"{self._what} {name}", self._unit, (first, second), name)
+        return Column(f"{self.what} {name}", self._unit, (first, second), name)
 
     def names(self) -> list[str]:
         """Return the names of all columns."""
-        label, what = self._labels, self._what
+        label, what = self._labels, self.what
         first, second = self._pairs.T.tolist()
         return [f"{what} {label[i]} {label[j]}" for i, j in zip(first, second, strict=True)]
 
@@ -83,20 +88,20 @@ class JoinedColumns(Sequence[Column]):
     """Columns one after another, as one sequence."""
 
     def __init__(self, parts: Sequence[Sequence[Column]]) -> None:
-        self._parts = tuple(parts)
+        self.parts = tuple(parts)
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return sum(map(len, self.parts))
 
     def __getitem__(self, number: Any) -> Any:
         return tuple(self)[number]
 
     def __iter__(self) -> Iterator[Column]:
-        return chain.from_iterable(self._parts)
+        return chain.from_iterable(self.parts)
 
     def names(self) -> list[str]:
         """Return the names of all columns."""
-        return [name for part in self._parts for name in names_of(part)]
+        return [name for part in self.parts for name in names_of(part)]
 
 
 def names_of(columns: Sequence[Column]) -> list[str]:
@@ -104,3 +109,15 @@ def names_of(columns: Sequence[Column]) -> list[str]:
     if isinstance(columns, PairColumns | JoinedColumns):
         return columns.names()
     return [column.name for column in columns]
+
+
+def name_given_twice(columns: Sequence[Column]) -> str | None:
+    """Return a name that two columns have, or None. Names of pairs are made only where another begins like them."""
+    parts = columns.parts if isinstance(columns, JoinedColumns) else (columns,)
+    pairs = [part for part in parts if isinstance(part, PairColumns) and part.differ()]
+    names = [name for part in parts if part not in pairs for name in names_of(part)]
+    begins = {f"{part.what} " for part in pairs}
+    if len(begins) < len(pairs) or any(name.startswith(tuple(begins)) for name in names):
+        names = names_of(columns)
+    counts = Counter(names)
+    return None if len(counts) == len(names) else counts.most_common(1)[0][0]

@@ -51,8 +51,8 @@ def distance_runs(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         The (n,) atoms that occur, in order, and (n_runs, 3) runs of pairs with one first atom whose second
         atoms follow each other among them: the first and the second one's places, and how many pairs.
     """
-    atoms, places = np.unique(pairs, return_inverse=True)
-    places = places.reshape(-1, 2)
+    occurs = np.bincount(pairs.ravel()) > 0
+    atoms, places = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
     goes_on = (np.diff(places[:, 0]) == 0) & (np.diff(places[:, 1]) == 1)
     begins = np.concatenate([[0], np.flatnonzero(~goes_on) + 1])
     lengths = np.diff(np.append(begins, len(pairs)))

@@ -110,7 +110,7 @@ class CADistances(Distances):
         self.min_residues = min_residues
 
     def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
-        atoms = [topology.atom(int(index)) for index in topology.select("name CA")]
+        atoms = [atom for atom in topology.atoms if atom.name == "CA"]
         indices, residues, chains = (
             np.array([(atom.index, atom.residue.index, atom.residue.chain.index) for atom in atoms], int)
             .reshape(-1, 3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import accumulate
@@ -16,7 +15,7 @@ from mdnb.errors import DataError
 from mdnb.features.base import Features, Featurizer, make_featurizer
 from mdnb.features.cache import make_room
 from mdnb.features.cluster import check_client, on_cluster
-from mdnb.features.columns import JoinedColumns, names_of
+from mdnb.features.columns import JoinedColumns, name_given_twice, names_of
 from mdnb.features.identity import describe_source
 from mdnb.features.parts import refuse_too_large
 from mdnb.features.passes import announce_compilation, in_order
@@ -101,7 +100,8 @@ def featurize(
         chosen = maker.reference_frame
         maker.prepare(trajectories.topology, trajectories.frames(chosen).xyz[0] if chosen else reference)
     columns = makers[0].columns if len(makers) == 1 else JoinedColumns([maker.columns for maker in makers])
-    _refuse_duplicates(names_of(columns))
+    if (twice := name_given_twice(columns)) is not None:
+        raise DataError(f"the column {twice!r} was asked for twice; name each feature once")
     compute = _Pass(trajectories, makers, chunk_size, n_jobs, client)
     tables, time = compute.in_memory() if cache is False else compute.on_disk(cache)
     alone = makers[0] if len(makers) == 1 else None
@@ -209,9 +209,3 @@ class _Pass:
             store.finish()
             make_room(store.path.parent, keep=store.path)
             return store.open_unchecked()
-
-
-def _refuse_duplicates(names: Sequence[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for name, count in Counter(names).items() if count > 1)
-        raise DataError(f"the column {twice!r} was asked for twice; name each feature once")

@@ -61,10 +61,10 @@ class RMSD(Featurizer):
             return select_atoms(one, self.align, self.name, at_least=3)
 
         self._atoms = chosen(topology)
-        places = by = reference_places(self.reference, topology, reference, chosen, self.name)
+        places = by = reference_places(self.reference, topology, reference, self._atoms, chosen, self.name)
         if self.align is not None:
             self._by = aligned(topology)
-            by = reference_places(self.reference, topology, reference, aligned, self.name)
+            by = reference_places(self.reference, topology, reference, self._by, aligned, self.name)
         self._reference = np.ascontiguousarray(places - by.mean(0))
         self._by_axis = np.ascontiguousarray(self._reference.T)
         self._by_reference = by - by.mean(0)
@@ -86,9 +86,8 @@ class RMSD(Featurizer):
             return
         from mdnb.features.superposed_kernels import superposed_rmsd
 
-        superposed_rmsd(chunk.positions, self._atoms, self._by_axis, out, column)
-        left = np.flatnonzero(out[:, column] < 0)
-        if len(left):
+        if superposed_rmsd(chunk.positions, self._atoms, self._by_axis, out, column):
+            left = np.flatnonzero(out[:, column] < 0)
             out[left, column] = self._by_singular_values(chunk.positions[left])
 
     def _by_singular_values(self, positions: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ class _Superposed(Featurizer):
 
         self._by = aligned(topology)
         self._atoms = self._by if self.align is None else topology.select(self.selection)
-        chosen = reference_places(self.reference, topology, reference, aligned, self.name)
+        chosen = reference_places(self.reference, topology, reference, self._by, aligned, self.name)
         self._reference = chosen - chosen.mean(0)
         label = atom_labels(topology)
         return tuple(

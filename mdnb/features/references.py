@@ -50,6 +50,7 @@ def reference_places(
     reference: Any,
     topology: mdtraj.Topology,
     frame: np.ndarray,
+    atoms: np.ndarray,
     choose: Callable[[mdtraj.Topology], np.ndarray],
     feature: str,
 ) -> np.ndarray:
@@ -63,8 +64,10 @@ def reference_places(
         Of the trajectories.
     frame : (n_atoms, 3) array
         Positions of the frame that is the reference, where it is a frame.
+    atoms : (n_chosen,) int array
+        Those of `topology`.
     choose : callable
-        Returns the atoms of a topology.
+        Returns the same atoms of another topology.
     feature : str
 
     Raises
@@ -72,7 +75,6 @@ def reference_places(
     DataError
         When the reference cannot be read, or its atoms are not those of the trajectories.
     """
-    atoms = choose(topology)
     if reference is None or isinstance(reference, int):
         return np.asarray(frame[atoms], np.float64)
     import mdtraj

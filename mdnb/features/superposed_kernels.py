@@ -90,7 +90,7 @@ def best_overlap(sums, most):  # type: ignore[no-untyped-def]
 def superposed_rmsd(positions, atoms, reference, out, column):  # type: ignore[no-untyped-def]
     """Fill a column of `out` with the RMSD in nm from a reference, after the best superposition.
 
-    Frames of which `best_overlap` cannot tell are left at -1; of a frame that is not finite it is NaN.
+    Of a frame that is not finite it is NaN.
 
     Parameters
     ----------
@@ -100,8 +100,13 @@ def superposed_rmsd(positions, atoms, reference, out, column):  # type: ignore[n
         Centred: x, y and z.
     out : (n_frames, n_columns) float32 array
     column : int
+
+    Returns
+    -------
+    int
+        Of how many frames `best_overlap` cannot tell: they are left at -1.
     """
-    n = len(atoms)
+    n, left = len(atoms), 0
     size = (reference * reference).sum()
     x, y, z = np.empty(n), np.empty(n), np.empty(n)
     for frame in range(len(positions)):
@@ -116,4 +121,9 @@ def superposed_rmsd(positions, atoms, reference, out, column):  # type: ignore[n
             out[frame, column] = np.nan
             continue
         overlap = best_overlap(sums, 0.5 * (own + size))
-        out[frame, column] = -1.0 if overlap < 0.0 else np.sqrt(max(own + size - 2.0 * overlap, 0.0) / n)
+        if overlap < 0.0:
+            out[frame, column] = -1.0
+            left += 1
+        else:
+            out[frame, column] = np.sqrt(max(own + size - 2.0 * overlap, 0.0) / n)
+    return left

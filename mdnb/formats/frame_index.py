@@ -31,8 +31,8 @@ _FORMAT = "mdnb frame index 1"
 _EDGE = 64  # bytes compared at the beginning of the file and before the end of the last frame
 #: An index is written for files of at least so many bytes ...
 SMALLEST = 16_000_000
-#: ... whose search took so many seconds.
-SLOW = 0.1
+#: ... whose search took so many seconds: reading an index takes a tenth of it.
+SLOW = 0.01
 #: No index takes more bytes than its data and so many: it has a few numbers for each frame.
 _HEAD = 4096
 #: What a damaged index leads to.

@@ -43,7 +43,9 @@ class GANModel(Generator):
     A frame is what is decoded from its latents, and the rest, which the generator makes of the latents and of noise.
     The critic is shown latents with the rest of the real frame, or with a generated one, so that the generator learns
     how the atoms move in every state of the molecule, and no state can be forgotten: a plain WGAN-GP of internal
-    coordinates leaves out or invents states. Latents are drawn from a density fitted on those of the training frames.
+    coordinates leaves out or invents states. Latents are drawn from a density fitted on those of the training frames,
+    and mean and spread of each number of the rest are those of the training frames: what is left of a game that two
+    networks play is off by some percent, and frames with too little thermal motion crowd around the training frames.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: Wasserstein critic with gradient
     penalty, and that of a VAE for encoder and decoder, trained in turns. Shape: `score` is (batch, 1), the
@@ -72,6 +74,10 @@ class GANModel(Generator):
         self.generator = mlp([spec.latent + spec.noise + known, *inner, n_numbers])
         self.critic = mlp([n_numbers + spec.latent + known, *inner, 1])
         self.log_width = nn.Parameter(torch.full((n_numbers,), -0.7))
+        self.factor: Tensor
+        self.offset: Tensor
+        self.register_buffer("factor", torch.ones(n_numbers))
+        self.register_buffer("offset", torch.zeros(n_numbers))
 
     def group_parameters(self, group: str) -> list[nn.Parameter]:
         """Return the parameters of encoder and decoder, of the critic, or of what makes the rest of a frame."""
@@ -109,8 +115,12 @@ class GANModel(Generator):
         out: Tensor = self.critic(torch.cat([rest, z, known], dim=1))
         return out
 
+    def _real(self, batch: Batch, z: Tensor) -> Tensor:
+        """Return what real frames have beside their decoded latents, (batch, n_numbers), in its unit."""
+        return (batch.x - self.autoencoder.decode(z, batch.y)[:, None]).flatten(1) / self.unit
+
     def _rest(self, z: Tensor, known: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return what frames have beside the decoded latents, (batch, n_numbers), in its unit."""
+        """Return what frames have beside the decoded latents as the generator makes it, (batch, n_numbers)."""
         noise = torch.randn(len(z), self.spec.noise, generator=generator, device=z.device)
         means: Tensor = self.generator(torch.cat([z, noise, known], dim=1))
         # Thermal noise of each number on its own, which a smooth map of few dimensions cannot make.
@@ -119,7 +129,7 @@ class GANModel(Generator):
 
     def _frames(self, z: Tensor, y: Tensor | None, generator: torch.Generator | None = None) -> Tensor:
         """Return generated frames (batch, *shape), scaled."""
-        rest = self._rest(z, self.condition(y, z), generator)
+        rest = self.offset + self.factor * self._rest(z, self.condition(y, z), generator)
         return self.autoencoder.decode(z, y) + (self.unit * rest).reshape(len(z), *self.shape)
 
     def losses(self, batch: Batch, group: str) -> dict[str, Tensor]:
@@ -129,8 +139,7 @@ class GANModel(Generator):
         known = self.condition(batch.y, batch.x)
         with torch.no_grad():
             z = self.autoencoder.draw(batch.x, batch.y)
-            rest = (batch.x - self.autoencoder.decode(z, batch.y)[:, None]).flatten(1)
-            real = rest / self.unit
+            real = self._real(batch, z)
         made = self._rest(z, known)
         if group == "generator":
             return {"loss": -self._judge(made, z, known).mean()}
@@ -152,12 +161,12 @@ class GANModel(Generator):
 
     @torch.no_grad()
     def finish(self, train: Part, validation: Part) -> list[str]:
-        """Fit the density of the latents, and say when modes are missing."""
+        """Fit the density of the latents, set mean and spread of the rest, and say when modes are missing."""
         notes = self.autoencoder.finish(train, validation)
+        self._set_spread(train)
         seen = validation.spread(500)
-        found = _collapse(
-            seen.x.flatten(1), self.sample(len(seen.x), torch.Generator().manual_seed(0), seen.y).flatten(1)
-        )
+        made = self.sample(len(seen.x), torch.Generator(seen.x.device).manual_seed(0), seen.y)
+        found = _collapse(seen.x.flatten(1), made.flatten(1))
         # As good as real frames of the training.
         usual = _collapse(seen.x.flatten(1), train.spread(500).x.flatten(1))
         if found["coverage"] >= 0.6 * usual["coverage"] and found["diversity"] >= 0.7 * usual["diversity"]:
@@ -168,6 +177,19 @@ class GANModel(Generator):
             f"{usual['coverage']:.0%}) and {found['diversity']:.2f} times as diverse ({usual['diversity']:.2f}): the "
             "GAN misses modes (mode collapse) or has to train longer",
         ]
+
+    def _set_spread(self, train: Part) -> None:
+        """Find what gives each number of the rest the mean and the spread that it has in the training frames."""
+        n_frames, moments = 0, self.unit.new_zeros(2, 2, len(self.unit), dtype=torch.float64)
+        for batch in train:
+            z = self.autoencoder.draw(batch.x, batch.y)
+            both = torch.stack([self._real(batch, z), self._rest(z, self.condition(batch.y, batch.x))]).double()
+            n_frames += len(z)
+            moments += torch.stack([both.sum(1), both.square().sum(1)])
+        mean, square = moments / n_frames
+        width = (square - mean.square()).clamp(min=0).sqrt()
+        self.factor.copy_(torch.where(width[1] > 0, width[0] / width[1], 1.0))
+        self.offset.copy_(mean[0] - self.factor * mean[1])
 
     @torch.no_grad()
     def frames(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import mdtraj
@@ -168,15 +169,16 @@ class Generated:
         return save_structures(Path(path), self.structures, head, self.table())
 
     def __repr__(self) -> str:
-        total = f"all checks {self.valid.mean():.1%}"
         head = f"Generated: {len(self)} structures by the {self.family} (seed {self.seed})"
-        lines = [head, f"  {_shares(self.checks)}; {total}"]
+        lines = [head, *_shares(f"all checks {self.valid.mean():.1%}", self.checks)]
         if self.checks_before is not None:
-            lines.append(f"  before the clean-up: {_shares(self.checks_before)}")
+            lines += _shares("before the clean-up", self.checks_before)
         if self.energies is not None:
             lines += [f"  energies in {self.energies.force_field}", *repr(self.energies).splitlines()[1:]]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def _shares(checks: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{name} {passed.mean():.1%}" for name, passed in checks.items())
+def _shares(head: str, checks: dict[str, np.ndarray]) -> list[str]:
+    """Return lines with the share of structures that pass each check."""
+    shares = ", ".join(f"{name} {passed.mean():.1%}" for name, passed in checks.items())
+    return wrap(f"{head}: {shares}", 100, initial_indent="  ", subsequent_indent="    ")

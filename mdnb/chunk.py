@@ -22,10 +22,22 @@ class Chunk(Frames):
         Which trajectory.
     start : int
         Index of the first frame over all trajectories.
+    places : (n_atoms,) int array or None
+        Where in `positions` each atom stands, -1 for one that was not read; None where all were, in their order.
     """
 
     trajectory: int = 0
     start: int = 0
+    places: np.ndarray | None = None
+
+    def places_of(self, atoms: np.ndarray) -> np.ndarray:
+        """Return where in `positions` some atoms stand: a featurizer that sets `looks_at` has to ask."""
+        if self.places is None:
+            return atoms
+        places: np.ndarray = self.places[atoms]
+        if places.min(initial=0) < 0:
+            raise IndexError(f"atom {atoms[places < 0][0]} was not read: the featurizer does not name it in looks_at")
+        return places
 
     @cached_property
     def images(self) -> np.ndarray:

@@ -25,7 +25,7 @@ def bond_pairs(topology: mdtraj.Topology) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """Atoms to read, and what to do with them.
 
     Attributes
@@ -75,7 +75,6 @@ class Molecules:
                 "beside the first one) or False (as in the file)"
             )
         self.topology, self._chosen, self.mode = topology, atom_indices, mode
-        self._parts: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
     def bonds(self) -> np.ndarray:
@@ -101,7 +100,7 @@ class Molecules:
         return f"the topology has no bonds in {len(loose):,} residues ({names}); {advice}"
 
     @cached_property
-    def way(self) -> _Way:
+    def way(self) -> Way:
         """The way along the bonds."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import breadth_first_order, connected_components
@@ -130,7 +129,7 @@ class Molecules:
         steps = np.searchsorted(read, steps)
         keep = None if len(read) == len(chosen) else np.searchsorted(read, chosen)
         beside = self._complex(molecule, read) if self.mode == "together" else ()
-        return _Way(None if len(read) == n_atoms else read, keep, steps, beside)
+        return Way(None if len(read) == n_atoms else read, keep, steps, beside)
 
     def _complex(self, molecule: np.ndarray, read: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the atoms looked at and the atoms moved, molecule by molecule, with where each begins."""
@@ -150,7 +149,7 @@ class Molecules:
         return np.concatenate(looked_at), starts[0], np.concatenate(moved), starts[1]
 
     def part_of(self, looked_at: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return which of the atoms read it takes to put some of the chosen ones in place, and the steps to them.
+        """Return which of the atoms read it takes to put some of the chosen ones in place, and the steps among those.
 
         None where it takes all, as molecules are brought beside each other.
 
@@ -161,17 +160,15 @@ class Molecules:
         """
         if self.mode == "together":
             return None
-        key = looked_at.tobytes()
-        if key not in self._parts:
-            steps = self.way.steps
-            n_read = self.topology.n_atoms if self.way.read is None else len(self.way.read)
-            needed = np.zeros(n_read, bool)
-            needed[looked_at if self.way.keep is None else self.way.keep[looked_at]] = True
-            for atom, before in steps[::-1]:  # of each molecule its first atom comes first
-                if needed[atom]:
-                    needed[before] = True
-            self._parts = {key: (np.flatnonzero(needed), steps[needed[steps[:, 0]]])}
-        return self._parts[key]
+        steps = self.way.steps
+        n_read = self.topology.n_atoms if self.way.read is None else len(self.way.read)
+        needed = np.zeros(n_read, bool)
+        needed[looked_at if self.way.keep is None else self.way.keep[looked_at]] = True
+        for atom, before in steps[::-1]:  # of each molecule its first atom comes first
+            if needed[atom]:
+                needed[before] = True
+        part = np.flatnonzero(needed)
+        return part, np.searchsorted(part, steps[needed[steps[:, 0]]])
 
     def mend(self, positions: np.ndarray, box: np.ndarray, steps: np.ndarray | None = None) -> None:
         """Make molecules whole in place.
@@ -179,10 +176,10 @@ class Molecules:
         Parameters
         ----------
         positions : (n_frames, n_read, 3) float32 array
-            Of the atoms that `way` says to read.
+            Of the atoms that `way` says to read, or of those of `part_of`.
         box : (n_frames, 3, 3) float array
         steps : (n_steps, 2) int array, optional
-            From `part_of`, where only that part is in place.
+            From `part_of`, where only that part is read.
         """
         from mdnb.periodic import bring_together, describe_boxes, make_whole
 

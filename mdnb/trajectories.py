@@ -110,18 +110,19 @@ class Trajectories:
         """Return the frames ``start:stop`` of one trajectory (of the range, after the stride), all finite.
 
         Where they have a box, molecules are whole, unless `mdnb.load` was told otherwise. Several threads may
-        call it at once. The positions of other atoms than those `looked_at`, where that is given, may be anything.
+        call it at once. The positions of other atoms than those `looked_at`, where that is given, may be missing:
+        `Chunk.places_of` says where an atom stands.
         """
         first = self._ranges[trajectory].start + start * self._stride
         last = min(first + (stop - start - 1) * self._stride + 1, self._files[trajectory].n_frames)
-        frames = self._reader.read(trajectory, first, last, velocities, forces, looked_at)
+        frames, places = self._reader.read(trajectory, first, last, velocities, forces, looked_at)
         if len(frames.positions) != stop - start:
             raise self._files[trajectory].error(
                 f"{stop - start} frames expected from frame {first} on, got {len(frames.positions)}"
             )
         if self._given_time_step is not None:
             frames = replace(frames, time=np.arange(first, last, self._stride) * self._given_time_step)
-        return Chunk(**vars(frames), trajectory=trajectory, start=int(self._starts[trajectory]) + start)
+        return Chunk(**vars(frames), trajectory=trajectory, start=int(self._starts[trajectory]) + start, places=places)
 
     def chunks(self, size: int | None = None, *, velocities: bool = False, forces: bool = False) -> Iterator[Chunk]:
         """Read all frames in order, in chunks that never span two trajectories.

@@ -159,7 +159,8 @@ def test_structures_from_positions_are_sound_after_clean_up(cartesian):
     assert generated.valid.mean() >= 0.99
     text = repr(generated)
     assert f"before the clean-up: bonds {generated.checks_before['bonds'].mean():.1%}" in text
-    assert f"  bonds {generated.checks['bonds'].mean():.1%}" in text
+    assert f"all checks {generated.valid.mean():.1%}: bonds {generated.checks['bonds'].mean():.1%}" in text
+    assert max(map(len, text.splitlines()[:-1])) <= 100
     assert f"note: clean-up moved {1 - before.mean():.1%} of the structures" in text
     kept = generated.only_valid()
     assert len(kept.checks_before["bonds"]) == len(kept)

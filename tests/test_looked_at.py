@@ -1,6 +1,7 @@
-"""Of each frame only the atoms that somebody looks at are decoded and put in place; the numbers stay the same."""
+"""Of each frame only the atoms that somebody looks at are decoded and kept; the numbers stay the same."""
 
 import struct
+from dataclasses import replace
 
 import mdtraj
 import numpy as np
@@ -16,6 +17,7 @@ from mdnb.features import featurize
 from mdnb.features.work import Work
 from mdnb.formats.registry import open_trajectory
 from mdnb.formats.xtc_decoder import WRONG, Wanted, decode_frames
+from mdnb.frame_reader import FrameReader
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +38,23 @@ def test_atoms_looked_at_are_those_of_mdtraj_bit_for_bit(xtc, data):
     n_atoms = 166 if atoms is None else len(atoms)
     looked_at = np.array(data.draw(st.lists(st.integers(0, n_atoms - 1), min_size=1, unique=True)))
     expected = theirs.xyz if atoms is None else theirs.xyz[:, atoms]
-    file = open_trajectory(path)
-    found = file.read_some(2, 17, 3, atoms, looked_at).positions
-    assert found.shape == (5, n_atoms, 3)
-    assert found[:, looked_at].tobytes() == expected[2:17:3][:, looked_at].tobytes()
-    assert file.read(0, 20, 1, atoms, False, False).positions.tobytes() == np.ascontiguousarray(expected).tobytes()
+    reader = FrameReader([open_trajectory(path)], atoms, 3, None)
+    frames, places = reader.read(0, 2, 17, False, False, looked_at)
+    assert frames.positions.shape == (5, len(looked_at), 3)
+    assert frames.positions.tobytes() == expected[2:17:3][:, looked_at].tobytes()
+    assert places.tolist() == [looked_at.tolist().index(k) if k in looked_at else -1 for k in range(n_atoms)]
+    every, none = reader.read(0, 2, 17, False, False, None)
+    assert every.positions.tobytes() == np.ascontiguousarray(expected[2:17:3]).tobytes()
+    assert none is None
+
+
+def test_an_atom_that_was_not_read_is_missed(chignolin):
+    chunk = chignolin[0].read(0, 0, 2)
+    assert chunk.places_of(np.array([3, 1])).tolist() == [3, 1]
+    some = replace(chunk, positions=chunk.positions[:, [4, 2]], places=np.array([-1, -1, 1, -1, 0]))
+    assert some.places_of(np.array([2, 4, 2])).tolist() == [1, 0, 1]
+    with pytest.raises(IndexError, match="atom 3 was not read: the featurizer does not name it in looks_at"):
+        some.places_of(np.array([4, 3]))
 
 
 def test_atoms_may_be_chosen_in_any_order(xtc):
@@ -57,9 +71,9 @@ def test_fields_too_wide_for_the_fast_way_are_decoded_too(xtc, tmp_path):
     far.xyz[:, 100] += 20_000
     far.save_xtc(str(tmp_path / "far.xtc"))
     theirs = mdtraj.load(str(tmp_path / "far.xtc"), top=frames.topology).xyz
-    looked_at = np.array([100, 4, 101, 60])
-    found = open_trajectory(tmp_path / "far.xtc").read_some(0, 3, 1, None, looked_at).positions
-    assert np.array_equal(found[:, looked_at], theirs[:, looked_at])
+    atoms = np.array([100, 4, 101, 60])
+    found = open_trajectory(tmp_path / "far.xtc").read(0, 3, 1, atoms, False, False).positions
+    assert np.array_equal(found, theirs[:, atoms])
 
 
 @settings(max_examples=300, deadline=None)
@@ -74,15 +88,15 @@ def test_damaged_frames_say_the_same_whoever_is_looked_at(xtc, seed, header):
         frame[place] ^= 1 << int(random.integers(8))
     padded, begins = np.frombuffer(bytes(frame) + bytes(16), np.uint8), np.array([0, len(frame)])
     looked_at = np.append(np.flatnonzero(random.random(166) < 0.2), 165)
-    every, some = np.zeros((2, 1, 166, 3), np.float32)
+    every, some = np.zeros((1, 166, 3), np.float32), np.zeros((1, len(looked_at), 3), np.float32)
     box = np.empty((1, 9), np.float32)
-    wanted = Wanted.of(166, None, looked_at)
+    wanted = Wanted.of(166, looked_at)
     _, wrong = decode_frames(padded, begins, 166, 166, every, box, None, None)
     _, wrong_too = decode_frames(padded, begins, 166, wanted.n_decoded, some, box, wanted.chosen, wanted.latest)
     assert wrong == wrong_too
     assert wrong in (0, *WRONG)
     if not wrong:
-        assert every[:, looked_at].tobytes() == some[:, looked_at].tobytes()
+        assert every[:, looked_at].tobytes() == some.tobytes()
 
 
 @pytest.mark.parametrize(

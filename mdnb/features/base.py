@@ -192,6 +192,7 @@ class Featurizer(ABC):
     #: Which frame over all trajectories `prepare` is given as the reference.
     reference_frame: int = 0
     #: The atoms whose positions `compute` looks at, where `describe` finds that others need not be read; None for all.
+    #: Where it is set, `compute` asks `Chunk.places_of` where they stand.
     looks_at: np.ndarray | None = None
     #: Whether all its numbers are 0 or 1: they are then kept as bits, and `fill` gets a table of uint8.
     binary: bool = False

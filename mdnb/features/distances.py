@@ -91,7 +91,8 @@ class Distances(Featurizer):
             return
         from mdnb.features.distance_kernels import run_distances
 
-        run_distances(chunk.positions, *self._runs, chunk.images, out, column)
+        atoms, runs = self._runs
+        run_distances(chunk.positions, chunk.places_of(atoms), runs, chunk.images, out, column)
 
 
 class CADistances(Distances):
@@ -162,10 +163,13 @@ class CAContacts(CADistances):
         from mdnb.features.contact_kernels import contact_bits
         from mdnb.features.distance_kernels import far_from_images
 
-        if self._runs is None or not far_from_images(chunk.positions, self._runs[0], chunk.images, self.cutoff):
-            super().fill_bits(chunk, out)
+        if self._runs is None:
+            return
+        atoms = chunk.places_of(self._runs[0])
+        if far_from_images(chunk.positions, atoms, chunk.images, self.cutoff):
+            contact_bits(chunk.positions, atoms, self._runs[1], self._beyond, out)
         else:
-            contact_bits(chunk.positions, *self._runs, self._beyond, out)
+            super().fill_bits(chunk, out)
 
 
 class Contacts(Featurizer):
@@ -223,7 +227,8 @@ class Contacts(Featurizer):
         from mdnb.features.distance_kernels import closest_distances
 
         closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-        closest_distances(chunk.positions, *self._groups, self._pairs, chunk.images, closest)
+        atoms, starts = self._groups
+        closest_distances(chunk.positions, chunk.places_of(atoms), starts, self._pairs, chunk.images, closest)
         return closest
 
 

@@ -84,5 +84,6 @@ class LigandContacts(Featurizer):
         from mdnb.features.distance_kernels import closest_distances
 
         closest = np.empty((len(chunk.positions), len(self.columns)), np.float32)
-        closest_distances(chunk.positions, *self._groups, self._pairs, chunk.images, closest)
+        atoms, starts = self._groups
+        closest_distances(chunk.positions, chunk.places_of(atoms), starts, self._pairs, chunk.images, closest)
         return closest

@@ -86,16 +86,17 @@ class RMSD(Featurizer):
             return
         from mdnb.features.superposed_kernels import superposed_rmsd
 
-        if superposed_rmsd(chunk.positions, self._atoms, self._by_axis, out, column):
+        atoms = chunk.places_of(self._atoms)
+        if superposed_rmsd(chunk.positions, atoms, self._by_axis, out, column):
             left = np.flatnonzero(out[:, column] < 0)
-            out[left, column] = self._by_singular_values(chunk.positions[left])
+            out[left, column] = self._by_singular_values(chunk.positions[left], atoms)
 
-    def _by_singular_values(self, positions: np.ndarray) -> np.ndarray:
+    def _by_singular_values(self, positions: np.ndarray, atoms: np.ndarray) -> np.ndarray:
         """Return the RMSD of frames whose best superposition is not the only one, such as atoms on a line."""
         from mdnb.features.structure_kernels import covariances
 
         matrices, squares = np.empty((len(positions), 3, 3)), np.empty(len(positions))
-        covariances(positions, self._atoms, self._reference, matrices, squares)
+        covariances(positions, atoms, self._reference, matrices, squares)
         singular = np.linalg.svd(matrices, compute_uv=False)
         overlap = singular[:, 0] + singular[:, 1] + np.sign(np.linalg.det(matrices)) * singular[:, 2]
         square = squares + (self._reference**2).sum() - 2 * overlap
@@ -103,8 +104,8 @@ class RMSD(Featurizer):
 
     def _after_alignment(self, chunk: Chunk) -> np.ndarray:
         """Return (n_frames, 1) in nm, superposed by other atoms."""
-        by = chunk.positions[:, self._by].astype(np.float64)
-        places = chunk.positions[:, self._atoms].astype(np.float64) - by.mean(1, keepdims=True)
+        by = chunk.positions[:, chunk.places_of(self._by)].astype(np.float64)
+        places = chunk.positions[:, chunk.places_of(self._atoms)].astype(np.float64) - by.mean(1, keepdims=True)
         finite = np.isfinite(by).all((1, 2))
         result = np.full((len(by), 1), np.nan)
         by = by[finite] - by[finite].mean(1, keepdims=True)
@@ -148,5 +149,5 @@ class RadiusOfGyration(Featurizer):
         from mdnb.features.structure_kernels import gyration
 
         values = np.empty(len(chunk.positions))
-        gyration(chunk.positions, self._atoms, self._weights, values)
+        gyration(chunk.positions, chunk.places_of(self._atoms), self._weights, values)
         return values[:, None]

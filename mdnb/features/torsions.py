@@ -85,4 +85,5 @@ class Torsions(Featurizer):
     def _sincos(self, chunk: Chunk, out: np.ndarray, column: int) -> None:
         from mdnb.features.torsion_kernels import torsions_sincos
 
-        torsions_sincos(chunk.positions, *self._path, chunk.images, out, column)
+        path, places = self._path
+        torsions_sincos(chunk.positions, chunk.places_of(path), places, chunk.images, out, column)

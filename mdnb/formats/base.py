@@ -112,21 +112,6 @@ class TrajectoryFile(ABC):
     ) -> Frames:
         """Return the frames ``start:stop:stride`` of the chosen atoms (all when None)."""
 
-    def read_some(
-        self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, looked_at: np.ndarray
-    ) -> Frames:
-        """Return the same without velocities and forces, of which only some of the positions have to be right.
-
-        What stands in the place of the others is whatever was left in memory there. A format that has to unpack its
-        atoms one after another overrides it.
-
-        Parameters
-        ----------
-        looked_at : (n,) int array
-            The places among the chosen atoms that somebody is going to look at.
-        """
-        return self.read(start, stop, stride, atom_indices, False, False)
-
     @classmethod
     def claims(cls, path: Path) -> bool:
         """Return whether a file is in this layout, of a class that shares its suffix with others."""

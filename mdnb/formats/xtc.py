@@ -33,7 +33,7 @@ class XTCFile(TrajectoryFile):
 
     concurrent = True
     _times: np.ndarray
-    _wanted: tuple[tuple[np.ndarray | None, ...], Wanted] | None = None
+    _wanted: tuple[np.ndarray | None, Wanted] | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
@@ -102,16 +102,7 @@ class XTCFile(TrajectoryFile):
         self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, velocities: bool, forces: bool
     ) -> Frames:
         """Return the frames ``start:stop:stride`` of the chosen atoms."""
-        return self._read(range(start, stop, stride), atom_indices, None)
-
-    def read_some(
-        self, start: int, stop: int, stride: int, atom_indices: np.ndarray | None, looked_at: np.ndarray
-    ) -> Frames:
-        """Return the frames ``start:stop:stride``; of the chosen atoms only those that are looked at are decoded."""
-        return self._read(range(start, stop, stride), atom_indices, looked_at)
-
-    def _read(self, frames: range, atom_indices: np.ndarray | None, looked_at: np.ndarray | None) -> Frames:
-        """Return some of the positions of frames."""
+        frames = range(start, stop, stride)
         time = self._times[frames.start : frames.stop : frames.step].copy()
         n_chosen = self.n_atoms if atom_indices is None else len(atom_indices)
         positions, box = np.empty((len(frames), n_chosen, 3), np.float32), np.empty((len(frames), 9), np.float32)
@@ -125,7 +116,7 @@ class XTCFile(TrajectoryFile):
         else:
             from mdnb.formats.xtc_decoder import WRONG, decode_frames
 
-            wanted = self._wanted_of(atom_indices, looked_at)
+            wanted = self._wanted_of(atom_indices)
             frame, wrong = decode_frames(
                 data, begins, self.n_atoms, wanted.n_decoded, positions, box, wanted.chosen, wanted.latest
             )
@@ -133,13 +124,13 @@ class XTCFile(TrajectoryFile):
                 raise self.error(f"frame {frames[frame]} cannot be decoded: {WRONG[wrong]}; the file is damaged")
         return Frames(positions, time, box=box.reshape(-1, 3, 3) if box.any() else None)
 
-    def _wanted_of(self, *asked: np.ndarray | None) -> Wanted:
+    def _wanted_of(self, atom_indices: np.ndarray | None) -> Wanted:
         """Return what is decoded; the same is asked for again with each block of frames."""
         from mdnb.formats.xtc_decoder import Wanted
 
         known = self._wanted
-        if known is None or any(one is not other for one, other in zip(known[0], asked, strict=True)):
-            known = self._wanted = asked, Wanted.of(self.n_atoms, *asked)
+        if known is None or known[0] is not atom_indices:
+            known = self._wanted = atom_indices, Wanted.of(self.n_atoms, atom_indices)
         return known[1]
 
     def _compressed(self, frames: range) -> tuple[np.ndarray, np.ndarray]:

@@ -48,17 +48,14 @@ class Wanted(NamedTuple):
     latest: np.ndarray | None = None
 
     @classmethod
-    def of(cls, n_atoms: int, atom_indices: np.ndarray | None, looked_at: np.ndarray | None) -> Wanted:
-        """Return what it takes to fill the places `looked_at` among the chosen atoms (None for all)."""
-        every = np.arange(n_atoms if atom_indices is None else len(atom_indices))
-        places = every if looked_at is None else looked_at
-        atoms = places if atom_indices is None else np.asarray(atom_indices)[places]
-        if np.array_equal(places, every) and np.array_equal(atoms, every):
-            return cls(len(every))
-        n_decoded = int(atoms.max(initial=-1)) + 1
-        latest = np.full(n_decoded, -1)
-        latest[atoms] = atoms
-        return cls(n_decoded, np.column_stack([atoms, places]), np.maximum.accumulate(latest))
+    def of(cls, n_atoms: int, atom_indices: np.ndarray | None) -> Wanted:
+        """Return what it takes to get the chosen atoms (None for all)."""
+        if atom_indices is None or np.array_equal(atom_indices, np.arange(len(atom_indices))):
+            return cls(n_atoms if atom_indices is None else len(atom_indices))
+        chosen = np.asarray(atom_indices, np.int64)
+        latest = np.full(int(chosen.max(initial=-1)) + 1, -1)
+        latest[chosen] = chosen
+        return cls(len(latest), chosen, np.maximum.accumulate(latest))
 
 
 @compiled(inline="always")
@@ -181,11 +178,11 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes, chosen, latest): 
     n_wanted : int
         Decode the first so many atoms only.
     out : (n_frames, n_out, 3) float32 array
-        Gets the positions in nm, of all atoms that are wanted or of the chosen ones.
+        Gets the positions in nm, of the first `n_wanted` atoms or of the chosen ones.
     boxes : (n_frames, 9) float32 array
         Gets the box vectors in nm.
-    chosen : (n_chosen, 2) int64 array
-        Atoms, and their places in `out`, whose other places stay as they are; None for all.
+    chosen : (n_out,) int64 array
+        Atoms in the order of `out`; None for all.
     latest : (n_wanted,) int64 array
         For each atom the last chosen one up to it, or -1: where a group of atoms holds none, it is passed over.
         None for all.
@@ -231,12 +228,12 @@ def decode_frames(data, begins, n_atoms, n_wanted, out, boxes, chosen, latest): 
             )  # fmt: skip
             if chosen is not None:
                 for k in range(len(chosen)):
-                    out[frame, chosen[k, 1]] = scratch[chosen[k, 0]]
+                    out[frame, k] = scratch[chosen[k]]
         elif wrong == 0 and chosen is not None:
             for k in range(len(chosen)):
-                place = 3 * chosen[k, 0]
+                place = 3 * chosen[k]
                 for axis in range(3):
-                    out[frame, chosen[k, 1], axis] = np.float32(rows[place + axis]) * inverse
+                    out[frame, k, axis] = np.float32(rows[place + axis]) * inverse
         elif wrong == 0:
             first = np.uint64(3 * n_wanted * frame)
             for k in range(np.uint64(3 * n_wanted)):

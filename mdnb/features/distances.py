@@ -66,7 +66,6 @@ class Distances(Featurizer):
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> Sequence[Column]:
         """Return one column for each pair."""
-        self._topology = topology
         self._indices = self._pairs(topology)
         self._runs: tuple[np.ndarray, np.ndarray] | None = None
         if len(self._indices):
@@ -199,7 +198,6 @@ class Contacts(Featurizer):
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return one column for each pair of residues."""
-        self._topology = topology
         heavy = {residue.index: heavy_atoms(residue) for residue in topology.residues if not residue.is_water}
         columns, pairs = [], []
         label = residue_labels(topology)

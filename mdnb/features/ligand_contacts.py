@@ -61,7 +61,6 @@ class LigandContacts(Featurizer):
 
     def describe(self, topology: mdtraj.Topology, reference: np.ndarray) -> tuple[Column, ...]:
         """Return one column for each residue of the protein."""
-        self._topology = topology
         ligand = self._find(topology)
         taken = {topology.atom(index).residue.index for index in ligand}
         chosen = set(select_atoms(topology, self.selection, self.name).tolist())

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-import mdnb.models
-from mdnb.datasets import Samples, Scaler, Window, digest, make_samples
+from mdnb.datasets import Samples, Scaler, Window, make_samples
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features
-from mdnb.formats.topology_json import topology_to_json
 from mdnb.models.autoencoder import Generator
 from mdnb.models.base import Model, ModelSpec, Predictor, Task
 from mdnb.models.objectives.labels import GaussianHead
 from mdnb.scores import Score
 from mdnb.specs import Training
 
-__all__ = ["Run", "TargetInfo", "provenance", "record_topology"]
+__all__ = ["Run", "TargetInfo"]
 
 
 @dataclass(frozen=True)
@@ -307,26 +303,6 @@ class Run:
         if self.provenance.get("unfinished"):
             lines.append("  note: saved while it was trained; mdnb.resume(folder) finishes it")
         return "\n".join(lines)
-
-
-def provenance(features: Features, seed: int) -> dict[str, Any]:
-    """Return versions, machine, seed and a hash of the data."""
-    packages = ("mdnb", "torch", "mdtraj", "numpy")
-    return {
-        "seed": seed,
-        "versions": {name: version(name) if name != "mdnb" else mdnb.__version__ for name in packages},
-        "python": platform.python_version(),
-        "data": {
-            "trajectories": list(features.source.names),
-            "n_frames": len(features),
-            "sha256_of_values": digest(features.values),
-        },
-    }
-
-
-def record_topology(features: Features) -> tuple[dict[str, Any], np.ndarray]:
-    """Return the topology as JSON and the first frame, which together rebuild the features' columns."""
-    return topology_to_json(features.topology), features.source.frames(0).xyz[0]
 
 
 def _batches(rows: np.ndarray, size: int = 2048) -> list[np.ndarray]:

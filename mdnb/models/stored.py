@@ -108,7 +108,9 @@ def _check_target(task: Task, target: Any) -> None:
     _require((target is not None) == labelled, f"a task of the kind {task.kind!r} has the target {target!r}")
     if target is None:
         return
-    _require(_texts([target.name, target.unit]) and _texts(target.classes), "the target is not named in words")
+    _require(
+        _texts([target.name, target.unit, target.asked]) and _texts(target.classes), "the target is not named in words"
+    )
     n_classes = task.n_outputs if task.kind == "class" else 0
     found = len(target.classes)
     _require(

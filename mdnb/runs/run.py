@@ -25,13 +25,14 @@ __all__ = ["Run", "TargetInfo"]
 
 @dataclass(frozen=True)
 class TargetInfo:
-    """What a run predicts: its name, classes or unit, and the mean and scale of a real-valued label."""
+    """What a run predicts: its name, classes or unit, the mean and scale of a number, and the name asked for."""
 
     name: str
     classes: tuple[str, ...] = ()
     unit: str = ""
     mean: float = 0.0
     scale: float = 1.0
+    asked: str = ""
 
 
 @dataclass

@@ -117,7 +117,9 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     except UNUSABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise DataError(f"{folder} holds no run that can be used ({kind}{reason}); save it again") from error
+        raise DataError(
+            f"{folder} holds no run that can be used ({kind}{reason}); train it again with this version"
+        ) from error
     run.folder = folder.resolve().name
     return run
 

@@ -192,11 +192,11 @@ def _target_info(target: Target | None, samples: Samples, split: Split) -> Targe
     if target is None or samples.labels is None:
         return None
     if target.is_class:
-        return TargetInfo(target.name, target.classes)
+        return TargetInfo(target.name, target.classes, asked=target.asked)
     own = samples.labels[split.train]
     if own.std() <= 1e-9 * max(abs(own.mean()), 1e-9):
         raise DataError(f"the target {target.name!r} is {own[0]:g} in every training sample; there is nothing to learn")
-    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()))
+    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()), target.asked)
 
 
 def _describe(split: Split, samples: Samples, features: Features, target: Target | None) -> dict[str, Any]:

@@ -207,3 +207,26 @@ def test_files_of_different_time_steps_have_no_common_one(alanine):
     loaded = mdnb.load(frames)
     assert np.isnan(loaded.time_step)
     assert "not the same in all" in repr(loaded)
+
+
+@pytest.mark.parametrize(("step", "n_frames"), [(1.1, 100), (0.2, 500), (2.0, 3), (0.123, 1000)])
+def test_steps_late_in_a_long_simulation_are_not_those_of_rounding(tmp_path, alanine, step, n_frames):
+    """Times are kept as float32: at 2 microseconds they are multiples of 0.125 ps."""
+    times = (2e6 + step * np.arange(n_frames)).astype(np.float32)
+    frames = alanine[0].frames(np.arange(n_frames) % 50)
+    with mdtraj.formats.XTCTrajectoryFile(str(tmp_path / "late.xtc"), "w") as file:
+        file.write(frames.xyz, time=times, step=np.arange(n_frames))
+    opened = mdnb.load(tmp_path / "late.xtc", top=frames.topology)
+    assert opened.time_step == pytest.approx(step, rel=1e-3)
+    assert not [one for one in opened.health().findings if one.kind == "time-gaps"]
+
+
+def test_a_step_is_said_as_it_was_set(tmp_path, alanine):
+    frames = alanine[0].frames(range(10))
+    frames.time = 2000 + 0.1 * np.arange(1, 11)
+    frames.save_xtc(str(tmp_path / "a.xtc"))
+    assert mdnb.load(tmp_path / "a.xtc", top=frames.topology).time_step == 0.1
+    frames.time[5] += 0.09
+    frames.save_xtc(str(tmp_path / "b.xtc"))
+    health = mdnb.load(tmp_path / "b.xtc", top=frames.topology).health()
+    assert [one.kind for one in health.findings if one.kind.startswith("time")] == ["time-gaps"]

@@ -165,10 +165,12 @@ class GANModel(Generator):
     def finish(self, train: Part, validation: Part) -> list[str]:
         """Fit the density of the latents, set mean and spread of the rest, and say when modes are missing."""
         notes = self.autoencoder.finish(train, validation)
-        self._set_spread(train)
+        self.factor.fill_(1.0)
+        self.offset.fill_(0.0)
         seen = validation.spread(500)
         made = self.sample(len(seen.x), torch.Generator(seen.x.device).manual_seed(0), seen.y)
-        found = _collapse(seen.x.flatten(1), made.flatten(1))
+        found = _collapse(seen.x.flatten(1), made.flatten(1))  # of what was learned: the spread is set afterwards
+        self._set_spread(train)
         # As good as real frames of the training.
         usual = _collapse(seen.x.flatten(1), train.spread(500).x.flatten(1))
         if found["coverage"] >= 0.6 * usual["coverage"] and found["diversity"] >= 0.7 * usual["diversity"]:

@@ -127,7 +127,8 @@ def control(requested: Any, obtained: Any, known: Any = None, *, reference: Any 
             from mdnb.generation.measure import measured
 
             obtained = measured(requested.structures, obtained, reference)
-        known = requested.origin.known if known is None and requested.origin and requested.origin.known else known
+        if known is None and requested.origin is not None:
+            known = requested.origin.target_range or None
         requested = requested.requested
     elif isinstance(obtained, str):
         raise DataError(

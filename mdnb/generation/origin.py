@@ -35,7 +35,7 @@ class Origin:
         What `requested` is of, with its unit.
     classes : tuple of str
         Names of the classes that are requested by number.
-    known : tuple of float
+    target_range : tuple of float
         Both ends of the target's range in its training part; empty where it is no number.
     """
 
@@ -47,7 +47,7 @@ class Origin:
     data_sha256: str
     target: str = ""
     classes: tuple[str, ...] = ()
-    known: tuple[float, ...] = ()
+    target_range: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, run: Run) -> Origin:
@@ -63,7 +63,7 @@ class Origin:
             data_sha256=run.provenance["data"]["sha256_of_values"],
             target="" if target is None else f"{target.name}{unit}",
             classes=() if target is None else target.classes,
-            known=() if target is None or target.classes else known_range(run),
+            target_range=() if target is None or target.classes else known_range(run),
         )
 
     def to_dict(self) -> dict[str, Any]:

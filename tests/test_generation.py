@@ -565,3 +565,13 @@ def test_conditions_go_by_the_name_that_fit_was_given(target, names):
         assert len(mdnb.generate(run, 2, {name: value})) == 2
     with pytest.raises(SpecError, match=r"knows '.*' only"):
         mdnb.generate(run, 2, {"temperature": value})
+
+
+@pytest.mark.parametrize("target", ["end-to-end-distance", "basin"])
+def test_what_was_drawn_where_nothing_was_asked_is_kept(target):
+    run = briefly("VAE", target)
+    made = mdnb.generate(run, 50, seed=1)
+    again = mdnb.generate(run, 50, made.requested if target != "basin" else list(made.table()["requested"]), seed=1)
+    assert np.allclose(made.requested, again.requested, rtol=1e-6)
+    assert len(np.unique(made.requested)) > 1
+    assert not made.extrapolated.any()

@@ -26,6 +26,7 @@ from mdnb.generation.manifold import Manifolds
 from mdnb.generation.measure import measured
 from mdnb.generation.nearest import nearest_rmsd
 from mdnb.generation.novelty import warning
+from mdnb.generation.sample_rows import weighted_medians
 from mdnb.generation.space import Space
 from mdnb.targets import make_target
 
@@ -510,3 +511,15 @@ def test_control_of_a_generated_knows_the_range_of_its_run_and_refuses_classes()
     classes = mdnb.fit(features("internal-coordinates"), "basin", mdnb.VAE(hidden=8), training)
     with pytest.raises(DataError, match=r"what was requested are classes \(.*\), which have no correlation; the share"):
         mdnb.control(mdnb.generate(classes, 5, "extended"), "basin")
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_weighted_medians_are_those_of_repeated_values(data):
+    values = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=1, max_size=20)))
+    weights = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(values), max_size=len(values))))
+    weights[0] += 1
+    repeated = np.sort(np.repeat(values, weights))
+    assert (
+        weighted_medians(values, np.stack([weights, 2 * weights])).tolist() == [repeated[(len(repeated) - 1) // 2]] * 2
+    )

@@ -230,3 +230,28 @@ def test_a_step_is_said_as_it_was_set(tmp_path, alanine):
     frames.save_xtc(str(tmp_path / "b.xtc"))
     health = mdnb.load(tmp_path / "b.xtc", top=frames.topology).health()
     assert [one.kind for one in health.findings if one.kind.startswith("time")] == ["time-gaps"]
+
+
+def test_a_frame_without_a_box_among_others_has_one_of_zeros(tmp_path, alanine):
+    frames = alanine[0].frames(range(6))
+    box = np.tile(4 * np.eye(3, dtype=np.float32), (6, 1, 1))
+    box[2] = 0
+    with mdtraj.formats.XTCTrajectoryFile(str(tmp_path / "a.xtc"), "w") as file:
+        file.write(frames.xyz, box=box)
+    found = mdnb.load(tmp_path / "a.xtc", top=frames.topology).frames([0, 2, 5]).unitcell_vectors
+    assert np.allclose(found, box[[0, 2, 5]], atol=1e-6)
+
+
+def test_many_files_are_opened_without_reading_a_frame(tmp_path, alanine, monkeypatch):
+    alanine[0].frames(range(20)).save_xtc(str(tmp_path / "0.xtc"))
+    for number in range(1, 200):
+        shutil.copy(tmp_path / "0.xtc", tmp_path / f"{number}.xtc")
+
+    def refuse(*_):
+        raise AssertionError("a frame was read")
+
+    monkeypatch.setattr("mdnb.formats.xtc.XTCFile.read", refuse)
+    opened = mdnb.load(str(tmp_path / "*.xtc"), top=alanine.topology)
+    assert (len(opened), opened.n_frames) == (200, 4000)
+    with pytest.raises(AssertionError, match="a frame was read"):
+        opened.frames(0)

@@ -121,7 +121,7 @@ def control(requested: Any, obtained: Any, known: Any = None, *, reference: Any 
         if requested.origin is not None and requested.origin.classes:
             raise DataError(
                 f"what was requested are classes ({', '.join(requested.origin.classes)}), which have no correlation; "
-                "the share that was obtained is (measured(made.structures, target) == made.requested).mean()"
+                "the share that was obtained is (mdnb.measured(made.structures, target) == made.requested).mean()"
             )
         if isinstance(obtained, str):
             from mdnb.generation.measure import measured

@@ -373,6 +373,11 @@ def test_refusals(tmp_path, monkeypatch):
         MissingDependencyError, match=r"exporting to ONNX needs the package 'onnxscript'.*'mdnb\[export\]'"
     ):
         mdnb.export(run, tmp_path / "cv.onnx")
+    with pytest.raises(DataError, match=r"got 'str' to export, expected the Run of mdnb\.fit$"):
+        mdnb.export("run", tmp_path / "cv.onnx")
+    several = mdnb.Ensemble((run, run), 1.0, {}, {})
+    with pytest.raises(DataError, match=r"got 'Ensemble' to export, .*; export each of its runs, such as made\.runs"):
+        mdnb.export(several, tmp_path / "cv.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

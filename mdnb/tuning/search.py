@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -14,6 +13,7 @@ import optuna
 from mdnb.datasets import Window, digest
 from mdnb.errors import SpecError, TrainingError, unknown_name
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
@@ -192,7 +192,7 @@ def trials_of(
     tuple of dict
         All trials of every process, as the callback of `tune` gets them; empty where there is no such search yet.
     """
-    if storage is None and (out is None or not (Path(out) / _JOURNAL).exists()):
+    if storage is None and (out is None or not (user_path(out) / _JOURNAL).exists()):
         return ()
     made = None if target is None else make_target(features, target)
     name = _name(features, made, family, training or Training(), window, objective, dict(search or {}))
@@ -219,13 +219,13 @@ def _storage(storage: Any, out: str | os.PathLike[str] | None) -> Any:
 
     if out is None or storage is not None:
         return storage
-    return JournalStorage(JournalFileBackend(str(Path(out) / _JOURNAL)))
+    return JournalStorage(JournalFileBackend(str(user_path(out) / _JOURNAL)))
 
 
 def _study(name: str, storage: Any, out: str | os.PathLike[str] | None) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if out is not None and storage is None:
-        Path(out).mkdir(parents=True, exist_ok=True)
+        user_path(out).mkdir(parents=True, exist_ok=True)
     return optuna.create_study(
         storage=_storage(storage, out),
         study_name=name,

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mdnb.errors import DataError, TrainingError
-from mdnb.files import NO_LOCKS, locked
+from mdnb.files import NO_LOCKS, locked, user_path
 from mdnb.training.plan import Plan
 from mdnb.training.state import State
 from mdnb.training.workers import Workers
@@ -38,7 +38,7 @@ class TrainingFolder:
     """
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
-        self.out = Path(out)
+        self.out = user_path(out)
         try:
             place = self.out.resolve()
             self.path = place.with_name(f"{place.name}.training")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.stats import t as student
 from mdnb.datasets import Window
 from mdnb.errors import SpecError
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.runs import Run
 from mdnb.scores import Score
@@ -89,7 +89,7 @@ def cross_validate(
     runs = []
     for fold in range(folds):
         own = replace(training, folds=folds, fold=fold)
-        where = None if out is None else Path(out) / f"fold-{fold}"
+        where = None if out is None else user_path(out) / f"fold-{fold}"
         runs.append(fit(features, target, spec, own, window=window, objective=objective, out=where))
     scores = {}
     for name in runs[0].scores:

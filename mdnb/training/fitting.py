@@ -57,7 +57,8 @@ def fit(
     training : Training, optional
     window : Window, optional
         Frames of one sample, and how far ahead the label lies. By default one frame and its own label
-        (ten frames for a family that learns time).
+        (ten frames for a family that learns time; with a lag time no more than the lag has, since windows that share
+        frames foretell each other).
     objective : Objective or str, optional
         What to learn where it is not a target: ``mdnb.SlowModes(lag_time=10)``, ``mdnb.Forecast()``,
         ``mdnb.TimeLagged()``, ``mdnb.Propagate()``; or ``mdnb.Labels(uncertainty=True)`` for a number with its error.
@@ -78,7 +79,7 @@ def fit(
     Raises
     ------
     SpecError
-        For an unknown family or objective, or a target where none belongs.
+        For an unknown family or objective, a target where none belongs, or windows longer than the lag.
     DataError
         When labels do not fit the frames, there are too few samples to part, or `out` holds another unfinished
         training.

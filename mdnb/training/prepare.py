@@ -19,7 +19,7 @@ from mdnb.specs import Spec, Training, spec_class
 from mdnb.targets import Target, make_target
 from mdnb.training.plan import Plan
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "usual_window"]
 
 
 def prepare(
@@ -33,12 +33,11 @@ def prepare(
     """Return the plan of a training; see `mdnb.fit` for the arguments and what is raised."""
     spec = _as_spec(spec)
     training = training or Training()
-    window = window or Window(length=spec.window)
     aim = _as_objective(spec, target, objective)
+    asked, window = window, window or usual_window(features, spec, aim)
+    _refuse_others(features)
     if not spec.supervised and window.length > 1:
         raise SpecError(f"{type(spec).__name__} learns one frame at a time, got a window of {window.length}")
-    if not isinstance(features, Features):
-        raise DataError(f"got {type(features).__name__!r} as features, expected what mdnb.featurize returns")
     _refuse_not_finite(features)
     made = None if target is None else make_target(features, target)
     later = None if aim is None else aim.later(window.length, features.source.time_step)
@@ -64,6 +63,12 @@ def prepare(
     where = provenance(features, training.seed)
     if made is not None:
         where["data"]["sha256_of_labels"] = digest(made.values)
+    parts = _describe(split, samples, features, made)
+    if asked is None and window.length < spec.window:
+        parts["notes"].append(
+            f"windows are of {window.length} frame{'s' if window.length > 1 else ''} instead of this family's "
+            f"{spec.window}: the lag has no room for longer ones"
+        )
     return Plan(
         spec=spec,
         training=training,
@@ -76,11 +81,18 @@ def prepare(
         target=info,
         columns=features.columns,
         featurizers=features.featurizers,
-        parts=_describe(split, samples, features, made),
+        parts=parts,
         provenance=where,
         topology=topology,
         reference=reference,
     )
+
+
+def usual_window(features: Features, spec: ModelSpec | str, aim: Objective | None) -> Window:
+    """Return the window that is taken where none is given: the family's, as far as the objective has room for it."""
+    _refuse_others(features)
+    frames = _as_spec(spec).window
+    return Window(length=frames if aim is None else aim.usual_window(frames, features.source.time_step))
 
 
 def _with_structures(
@@ -99,6 +111,11 @@ def _with_structures(
         return task
     means, scales = (np.broadcast_to(one, features.shape).ravel().tolist() for one in (scaler.mean, scaler.scale))
     return replace(task, skeleton=made.skeleton, means=tuple(means), scales=tuple(scales))
+
+
+def _refuse_others(features: Any) -> None:
+    if not isinstance(features, Features):
+        raise DataError(f"got {type(features).__name__!r} as features, expected what mdnb.featurize returns")
 
 
 def _refuse_not_finite(features: Features) -> None:

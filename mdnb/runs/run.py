@@ -191,7 +191,7 @@ class Run:
         if self.task.kind == "class":
             scores = torch.softmax(scores, dim=1)
         elif self.task.kind == "real" and self.target is not None:
-            scores = scores * self.target.scale + self.target.mean
+            scores = scores.double() * self.target.scale + self.target.mean  # beside a large mean too
         return scores.numpy()
 
     def predict(self, features: Features) -> np.ndarray:

@@ -140,9 +140,9 @@ def test_two_processes_do_not_train_into_one_folder(tmp_path):
 def test_what_is_saved_on_the_way_says_so_and_generates_nothing(tmp_path):
     killed("VAE", tmp_path / "run", 3)
     left = mdnb.Run.load(tmp_path / "run")
-    assert "saved while it was trained; mdnb.resume(folder) finishes it" in repr(left)
+    assert "its training was not finished; mdnb.resume(folder) finishes it" in repr(left)
     for use in (lambda: mdnb.generate(left, 3), lambda: left.encode(family_features("VAE"))):
-        with pytest.raises(DataError, match="was saved while it was trained, and what is fitted at the end is missing"):
+        with pytest.raises(DataError, match=r"of this .* was not finished, and what is fitted at the end is missing"):
             use()
     finished = mdnb.resume(tmp_path / "run")
     assert "saved while" not in repr(finished)

@@ -5,7 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from learning_fixtures import FAST, families, family_features, family_spec, features, fit_family, same_weights, trained
+from learning_fixtures import (
+    FAST,
+    families,
+    family_features,
+    family_spec,
+    features,
+    fit_family,
+    same_weights,
+    trained,
+    weights,
+)
 
 import mdnb
 from mdnb.datasets import make_samples, split_samples
@@ -128,6 +138,46 @@ def test_keyboard_interrupt_returns_what_was_learned(family, tmp_path):
     assert not same_weights(run, fit_family(family, epochs=50, callback=lambda row: True))
     assert same_weights(run, mdnb.Run.load(tmp_path / "run"))
     assert bool(run.scores) == (family != "GAN")
+
+
+@pytest.mark.parametrize("moment", ["mdnb.training.fitting.evaluate", "mdnb.models.base.Predictor.finish"])
+@pytest.mark.parametrize("saved", [False, True])
+def test_keyboard_interrupt_while_it_is_judged_keeps_what_was_learned(moment, saved, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    options = {"target": None, "objective": mdnb.SlowModes(lag_time=20.0, modes=1)}
+    whole = fit_family("CNN", epochs=3, **options)
+    with monkeypatch.context() as patched:
+        patched.setattr(moment, interrupted)
+        run = fit_family("CNN", epochs=3, out=tmp_path / "run" if saved else None, **options)
+    assert run.provenance["interrupted"]
+    assert run.scores == {}
+    assert run.history == whole.history
+    assert np.array_equal(weights(run)["head.linear.weight"], weights(whole)["head.linear.weight"])
+    if "finish" in moment:
+        with pytest.raises(DataError, match="what is fitted at the end is missing"):
+            run.encode(features())
+    else:
+        assert np.array_equal(run.encode(features()), whole.encode(features()))
+    if saved:
+        assert mdnb.Run.load(tmp_path / "run").provenance["interrupted"]
+        again = mdnb.resume(tmp_path / "run")
+        assert same_weights(again, whole)
+        assert again.scores == whole.scores
+        assert not {"interrupted", "unfinished"} & again.provenance.keys()
+
+
+def test_what_trains_several_passes_the_keyboard_interrupt_on(monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mdnb.training.fitting.evaluate", interrupted)
+    short = mdnb.Training(epochs=1, **FAST)
+    with pytest.raises(KeyboardInterrupt):
+        mdnb.cross_validate(features(), "basin", LINEAR, short, folds=2)
+    with pytest.raises(KeyboardInterrupt):
+        mdnb.lag_scan(features(), LINEAR, [20.0], short)
 
 
 def test_keyboard_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):

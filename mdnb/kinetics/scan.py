@@ -98,6 +98,8 @@ def lag_scan(
     ------
     DataError
         Without lag times, and as `mdnb.fit` does.
+    KeyboardInterrupt
+        When it is interrupted.
     """
     if not len(lag_times):
         raise DataError("lag_times is empty: give the lag times to scan in ps, such as [1, 2, 5, 10]")
@@ -108,6 +110,8 @@ def lag_scan(
     for lag in lag_times:
         own = replace(aim, lag_time=float(lag))
         run = fit(features, None, spec, training, window=window, objective=own)
+        if run.provenance.get("interrupted"):
+            raise KeyboardInterrupt
         runs.append(run)
         found.append(timescales(run, features, [float(lag)], n_bootstrap=n_bootstrap))
     columns = zip(*((one.values, one.low, one.high, one.eigenvalues) for one in found), strict=True)

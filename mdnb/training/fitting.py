@@ -74,7 +74,7 @@ def fit(
     -------
     Run
         With the weights of the epoch of least validation loss. After a keyboard interrupt it holds what
-        was learned until then.
+        was learned until then; without scores where that came while it was judged.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _train(
                         save.forget()
                     raise
                 complete, diverged = False, error
-            _finish(run, plan, state, batches)
+            complete &= _finish(run, plan, state, batches)
     if not complete:
         run.provenance["interrupted"] = True
     if save is not None:
@@ -276,21 +276,27 @@ def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:
     return step
 
 
-def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:
-    """Give the run the best weights, the history and the scores."""
+def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> bool:
+    """Give the run the best weights, the history and the scores; return whether it was let to."""
     model = state.model
     model.load_state_dict(state.best)
     model.eval()
     model.zero_grad(set_to_none=True)
     torch.manual_seed(plan.training.seed)  # the same in all processes
     run.history = state.history
-    run.split = {
-        **plan.parts,
-        "notes": [*plan.parts["notes"], *model.finish(batches.part("train"), batches.part("validation"))],
-    }
-    run.scores = evaluate(plan, model, batches)
-    model.cpu()
-    return run
+    run.provenance["unfinished"] = True
+    try:
+        notes = model.finish(batches.part("train"), batches.part("validation"))
+        run.split = {**plan.parts, "notes": [*plan.parts["notes"], *notes]}
+        del run.provenance["unfinished"]
+        run.scores = evaluate(plan, model, batches)
+    except KeyboardInterrupt:
+        if "unfinished" in run.provenance:  # what is fitted at the end may be half done
+            model.load_state_dict(state.best)
+        return False
+    finally:
+        model.cpu()
+    return True
 
 
 def _device(training: Training, together: Workers) -> torch.device:

@@ -349,6 +349,37 @@ def test_balanced_weights_are_inverse_to_the_counts():
     )
 
 
+def test_the_samples_of_each_class_are_counted():
+    run = mdnb.fit(features(), "basin", LINEAR, mdnb.Training(epochs=1))
+    samples = make_samples(features(), make_target(features(), "basin"), mdnb.Window())
+    split = split_samples(samples, run.training)
+    for part in ("train", "validation", "test"):
+        own = samples.labels[getattr(split, part)]
+        expected = {name: int((own == number).sum()) for number, name in enumerate(run.target.classes)}
+        assert run.split[part]["counts"] == expected
+        assert sum(expected.values()) == run.split[part]["n_samples"]
+    number = mdnb.fit(features(), "rmsd", LINEAR, mdnb.Training(epochs=1))
+    assert "counts" not in number.split["train"]
+
+
+@pytest.mark.parametrize(
+    ("share", "spec", "balanced", "said"),
+    [
+        (0.9, LINEAR, False, True),
+        (0.9, LINEAR, True, False),
+        (0.7, LINEAR, False, False),
+        (0.9, mdnb.VAE(hidden=8, latent=2), False, False),
+    ],
+)
+def test_a_class_that_outweighs_the_others_is_said(share, spec, balanced, said):
+    data = features()
+    rare = np.where(np.random.default_rng(0).random(len(data)) < share, "folded", "unfolded")
+    run = mdnb.fit(data, rare, spec, mdnb.Training(epochs=1, balanced=balanced))
+    counts = run.split["train"]["counts"]
+    own = f"{counts['folded'] / sum(counts.values()):.0%} of the training samples are 'folded': the others may hardly"
+    assert any(note.startswith(own) and "balanced=True" in note for note in run.split["notes"]) == said
+
+
 def test_balanced_weights_find_more_of_a_rare_class():
     data = features()
     rng = np.random.default_rng(0)

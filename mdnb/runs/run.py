@@ -60,7 +60,7 @@ class Run:
     scores : dict of Score
         On the held-out test samples.
     split : dict
-        How the samples were parted, and the trajectories of each part.
+        How the samples were parted, and the trajectories of each part; of classes also ``counts``, the samples of each.
     provenance : dict
         Versions, machine, seed, data.
     topology : dict

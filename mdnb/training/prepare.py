@@ -17,6 +17,7 @@ from mdnb.models.objectives import Labels, SlowModes
 from mdnb.runs import TargetInfo, provenance, record_topology
 from mdnb.specs import Spec, Training, spec_class
 from mdnb.targets import Target, make_target
+from mdnb.training.parts import describe_parts
 from mdnb.training.plan import Plan
 
 __all__ = ["prepare", "usual_window"]
@@ -63,7 +64,7 @@ def prepare(
     where = provenance(features, training.seed)
     if made is not None:
         where["data"]["sha256_of_labels"] = digest(made.values)
-    parts = _describe(split, samples, features, made)
+    parts = describe_parts(split, samples, features, made, weighted=bool(task.class_weights) or not spec.supervised)
     if asked is None and window.length < spec.window:
         parts["notes"].append(
             f"windows are of {window.length} frame{'s' if window.length > 1 else ''} instead of this family's "
@@ -214,57 +215,3 @@ def _target_info(target: Target | None, samples: Samples, split: Split) -> Targe
     if own.std() <= 1e-9 * max(abs(own.mean()), 1e-9):
         raise DataError(f"the target {target.name!r} is {own[0]:g} in every training sample; there is nothing to learn")
     return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()), target.asked)
-
-
-def _describe(split: Split, samples: Samples, features: Features, target: Target | None) -> dict[str, Any]:
-    content: dict[str, Any] = {"description": split.description, "notes": _notes(split, samples, target)}
-    for name in ("train", "validation", "test"):
-        own = getattr(split, name)
-        numbers = np.unique(samples.trajectory[own])
-        content[name] = {
-            "n_samples": len(own),
-            "trajectories": numbers.tolist(),
-            "names": [features.source.names[int(i)] for i in numbers],
-        }
-    return content
-
-
-def _notes(split: Split, samples: Samples, target: Target | None) -> list[str]:
-    """Return what a reader of the scores has to know about the labels of the three parts."""
-    if target is None or samples.labels is None:
-        return []
-    where = samples.trajectory[split.test]
-    n_units = len(np.unique(samples.unit[split.test]))
-    few = (
-        f"the label is one for each trajectory or molecule, and {n_units} of them are in the test part: the scores "
-        "rest on so few independent cases"
-    )
-    if not target.is_class:
-        return [few] if samples.whole and n_units < 20 else []
-    n_classes = len(target.classes)
-    train, validation, labels = (
-        samples.labels[part].astype(int) for part in (split.train, split.validation, split.test)
-    )
-    in_train, in_test = (np.bincount(own, minlength=n_classes) for own in (train, labels))
-    notes = [
-        f"class {name!r} has no test sample: it is not judged"
-        for name, count in zip(target.classes, in_test, strict=True)
-        if not count
-    ]
-    notes += [
-        f"class {name!r} is in the test part but not in training: it cannot be found"
-        for name, known, count in zip(target.classes, in_train, in_test, strict=True)
-        if count and not known
-    ]
-    if len(np.unique(validation)) == 1:
-        only = target.classes[int(validation[0])]
-        notes.append(f"all validation samples are {only!r}: which epoch is best is judged by them; try another seed")
-    numbers = np.unique(where)
-    if samples.whole:
-        return [*notes, few] if n_units < 20 else notes
-    if all(len(np.unique(labels[where == number])) == 1 for number in numbers):
-        notes.append(
-            f"each of the {len(numbers)} test trajectories holds one class only: the scores rest on so few "
-            "independent cases, and their intervals are too narrow"
-        )
-    return notes

@@ -66,6 +66,24 @@ def test_the_same_call_goes_on_by_itself(tmp_path):
     assert same_weights(run, trained("CNN"))
 
 
+@pytest.mark.parametrize("threads", [0, 2])
+def test_it_goes_on_with_the_threads_it_began_with(threads, tmp_path, monkeypatch):
+    """With others the last bits may differ."""
+    monkeypatch.setattr("mdnb.training.fitting.choose_threads", lambda kind, step: 2)
+
+    def begin(threads: int, callback=None) -> mdnb.Run:
+        training = mdnb.Training(epochs=2, threads=threads, **FAST)
+        return mdnb.fit(features(), "basin", family_spec("CNN"), training, out=tmp_path / "run", callback=callback)
+
+    def callback(row):
+        raise Killed
+
+    with pytest.raises(Killed):
+        begin(1, callback)
+    assert begin(threads).training.threads == 1
+    assert begin(2).training.threads == 2  # nothing is left to go on with
+
+
 def test_another_unfinished_training_is_not_overwritten(tmp_path):
     killed("CNN", tmp_path / "run", 3)
     with pytest.raises(DataError, match=r"holds another training that is not finished; mdnb\.resume\("):

@@ -64,7 +64,8 @@ def fit(
         ``mdnb.TimeLagged()``, ``mdnb.Propagate()``; or ``mdnb.Labels(uncertainty=True)`` for a number with its error.
     out : path, optional
         Folder of the run. While it is trained, the folder ``<out>.training`` beside it holds all that is needed to
-        go on after a crash: `mdnb.resume`, or the same call again, continues there, to the same weights bit for bit.
+        go on after a crash: `mdnb.resume`, or the same call again, continues there, to the same weights bit for bit
+        (with the threads it began with).
     callback : function, optional
         Called with the row of each epoch; training ends when it returns True.
     stop : function, optional
@@ -154,6 +155,10 @@ def _train(
 ) -> Run:
     device = _device(plan.training, together)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
+        plan = replace(plan, training=replace(plan.training, device=device.type))
+        if folder is not None:
+            plan = replace(plan, training=replace(plan.training, threads=folder.threads(plan)))
         plan, model, batches, start_counts = _build(plan, together, device)
         with torch_threads(plan.training.threads):
             torch.manual_seed(plan.training.seed + together.rank)
@@ -246,9 +251,7 @@ class _Saver:
 
 
 def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches, bool]:
-    """Return the plan with its device and threads, the untrained model, the batches, and whether its start counts."""
-    # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
-    plan = replace(plan, training=replace(plan.training, device=device.type))
+    """Return the plan with its threads, the untrained model, the batches, and whether its start counts."""
     batches = Batches(plan, device)
     torch.manual_seed(plan.training.seed)
     model = plan.spec.build(plan.task).to(device)

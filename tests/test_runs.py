@@ -289,7 +289,7 @@ def test_every_entry_of_another_kind_is_refused(saved, name, value):
         (("split", "test", "trajectories"), "all"),
         (("split", "test", "counts"), [1, 2, 3]),
         (("split", "validation", "counts"), {"nobody": 3}),
-        (("split", "train", "counts"), {"alpha-R": 0.5}),
+        (("split", "train", "counts"), {"extended": 0.5}),
         (("provenance", "data"), KeyError),
         (("topology", "chains"), []),
         (("topology", "bonds"), [[0, 99]]),

@@ -61,6 +61,29 @@ def test_nan_in_the_features():
         mdnb.fit(replace(features(), values=values), "basin", LINEAR)
 
 
+@pytest.mark.parametrize(("n", "others"), [(1, ""), (3, r" \(and 2 more\)")])
+def test_a_feature_that_is_nan_in_all_frames_is_named(n, others):
+    values = features().values.copy()
+    values[:, 1 : 1 + n] = np.nan
+    name = features().names[1]
+    with pytest.raises(DataError, match=f"the feature '{name}'{others} is NaN or infinite in all frames; leave it out"):
+        mdnb.fit(replace(features(), values=values), "basin", LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"window": 5}, r"got 5 as the window, expected for example mdnb\.Window\(length=5\)"),
+        ({"window": 0}, r"got 0 as the window"),
+        ({"training": {"epochs": 2}}, r"got \{'epochs': 2\} as the training, expected for example mdnb\.Training\("),
+        ({"training": {}}, r"got \{\} as the training"),
+    ],
+)
+def test_a_window_or_a_training_that_is_none(options, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        mdnb.fit(features(), "basin", LINEAR, **options)
+
+
 @pytest.mark.parametrize("labels", [np.zeros(3), np.zeros((3, 2)), np.zeros(3, complex)])
 def test_labels_that_do_not_fit(labels):
     with pytest.raises(DataError, match=r"the target"):

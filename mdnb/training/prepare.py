@@ -33,9 +33,11 @@ def prepare(
 ) -> Plan:
     """Return the plan of a training; see `mdnb.fit` for the arguments and what is raised."""
     spec = _as_spec(spec)
-    training = training or Training()
+    training = Training() if training is None else _checked(training, Training, "training", "mdnb.Training(epochs=2)")
+    if window is not None:
+        _checked(window, Window, "window", "mdnb.Window(length=5)")
     aim = _as_objective(spec, target, objective)
-    asked, window = window, window or usual_window(features, spec, aim)
+    asked, window = window, usual_window(features, spec, aim) if window is None else window
     _refuse_others(features)
     if not spec.supervised and window.length > 1:
         raise SpecError(f"{type(spec).__name__} learns one frame at a time, got a window of {window.length}")
@@ -124,7 +126,22 @@ def _refuse_not_finite(features: Features) -> None:
         flat = np.asarray(features.values[rows]).reshape(-1, len(features.columns))
         if not np.isfinite(flat).all():
             bad = rows.start + int(np.flatnonzero(~np.isfinite(flat).all(1))[0])
+            never = _never_finite(features)
+            if never:
+                others = f" (and {len(never) - 1} more)" if len(never) > 1 else ""
+                raise DataError(
+                    f"the feature {never[0]!r}{others} is NaN or infinite in all frames; leave it out of what "
+                    "mdnb.featurize is asked for"
+                )
             raise DataError(f"the features of frame {bad} hold NaN or infinity; leave that frame out")
+
+
+def _never_finite(features: Features) -> list[str]:
+    """Return the names of the columns that are a number in no frame."""
+    ever = np.zeros(len(features.columns), bool)
+    for rows in row_blocks(features.values):
+        ever |= np.isfinite(np.asarray(features.values[rows]).reshape(-1, len(ever))).any(0)
+    return [features.names[column] for column in np.flatnonzero(~ever)]
 
 
 def _refuse_few_pairs(aim: SlowModes, split: Split) -> None:
@@ -160,15 +177,20 @@ def _as_objective(spec: ModelSpec, target: Any, objective: Objective | str | Non
     return aim
 
 
+def _checked(given: Any, base: type[Spec], kind: str, example: str) -> Any:
+    """Return a spec, or refuse what is none of that kind."""
+    if not isinstance(given, base):
+        raise SpecError(f"got {given!r} as the {kind}, expected for example {example}")
+    return given
+
+
 def _named(given: Any, base: type[Spec], kind: str, example: str) -> Any:
     """Return a spec given as itself, as its class or by its name."""
     if isinstance(given, str):
         return spec_class(given, kind=kind)()
     if isinstance(given, type) and issubclass(given, base):
         return given()
-    if not isinstance(given, base):
-        raise SpecError(f"got {given!r} as the {kind}, expected for example {example} or its name")
-    return given
+    return _checked(given, base, kind, f"{example} or its name")
 
 
 def _as_spec(spec: ModelSpec | str) -> ModelSpec:

@@ -60,7 +60,7 @@ class Run:
     scores : dict of Score
         On the held-out test samples.
     split : dict
-        How the samples were parted, and the trajectories of each part.
+        How the samples were parted, and the trajectories of each part; of classes also ``counts``, the samples of each.
     provenance : dict
         Versions, machine, seed, data.
     topology : dict
@@ -148,7 +148,7 @@ class Run:
         return inside
 
     def require_finished(self) -> None:
-        """Refuse a run that was saved while it was trained, where what is fitted at the end is needed.
+        """Refuse a run of a training that was not finished, where what is fitted at the end is needed.
 
         Raises
         ------
@@ -157,8 +157,8 @@ class Run:
         """
         if self.provenance.get("unfinished"):
             raise DataError(
-                f"this {self.family} was saved while it was trained, and what is fitted at the end is missing; "
-                "mdnb.resume(folder) finishes it"
+                f"the training of this {self.family} was not finished, and what is fitted at the end is missing; "
+                "mdnb.resume(folder) finishes it where mdnb.fit got an out, else train again"
             )
 
     def inputs(self, features: Features, frames: np.ndarray) -> torch.Tensor:
@@ -191,7 +191,7 @@ class Run:
         if self.task.kind == "class":
             scores = torch.softmax(scores, dim=1)
         elif self.task.kind == "real" and self.target is not None:
-            scores = scores * self.target.scale + self.target.mean
+            scores = scores.double() * self.target.scale + self.target.mean  # beside a large mean too
         return scores.numpy()
 
     def predict(self, features: Features) -> np.ndarray:
@@ -302,7 +302,7 @@ class Run:
         lines += [f"  {name} {score} on the test part" for name, score in self.scores.items()]
         lines += [f"  note: {note}" for note in self.split["notes"]]
         if self.provenance.get("unfinished"):
-            lines.append("  note: saved while it was trained; mdnb.resume(folder) finishes it")
+            lines.append("  note: its training was not finished; mdnb.resume(folder) finishes it")
         return "\n".join(lines)
 
 

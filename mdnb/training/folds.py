@@ -82,6 +82,8 @@ def cross_validate(
         For fewer than two folds, and as `mdnb.fit` does.
     DataError
         When there are fewer trajectories than folds.
+    KeyboardInterrupt
+        When it is interrupted; what was trained is in the folder.
     """
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise SpecError(f"folds = {folds!r}: expected a whole number of at least 2")
@@ -90,7 +92,10 @@ def cross_validate(
     for fold in range(folds):
         own = replace(training, folds=folds, fold=fold)
         where = None if out is None else user_path(out) / f"fold-{fold}"
-        runs.append(fit(features, target, spec, own, window=window, objective=objective, out=where))
+        run = fit(features, target, spec, own, window=window, objective=objective, out=where)
+        if run.provenance.get("interrupted"):
+            raise KeyboardInterrupt
+        runs.append(run)
     scores = {}
     for name in runs[0].scores:
         values = np.array([run.scores[name].value for run in runs])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +19,9 @@ _ENOUGH = 120
 
 def _torchrun(folder: Path, what: str) -> subprocess.CompletedProcess[str]:
     """Start two processes on this machine; one that waits for ever is an error."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     script = Path(__file__).parent / "distributed_cases.py"
     command = [
-        *[sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)],
+        *[sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
         *[str(script), str(folder), what],
     ]  # fmt: skip
     with subprocess.Popen(

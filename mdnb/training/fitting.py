@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch
 from mdnb.datasets import Window
 from mdnb.errors import DataError, MdnbError, SpecError, TrainingError
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import Model, ModelSpec, Objective
 from mdnb.runs import Run, check_folder
 from mdnb.specs import Training
@@ -89,7 +89,7 @@ def fit(
     """
     if out is not None:
         TrainingFolder(out)
-        check_folder(Path(out).resolve())
+        check_folder(user_path(out).resolve())
     return carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
 
 
@@ -120,7 +120,7 @@ def resume(
     try:
         return Run.load(folder)
     except DataError as error:
-        if Path(folder).exists():
+        if user_path(folder).exists():
             raise
         raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out") from error
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["NO_LOCKS", "absent", "locked", "sha256_of", "size_text", "write_tensors", "write_whole"]
+__all__ = ["NO_LOCKS", "absent", "locked", "sha256_of", "size_text", "user_path", "write_tensors", "write_whole"]
 
 #: Numbers of the errors by which a file system says that it has no locks.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -25,6 +25,11 @@ def absent(path: Path) -> str:
     if re.match("[a-z][a-z0-9+.-]+:/", str(path)):
         return f"{path} (an address: download it first; public databases open with mdnb.fetch)"
     return str(path) if path.is_absolute() else f"{path} (looked for in {Path.cwd()})"
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as a shell reads it: ``~`` is the user's home."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises for "~x" where there is no user x
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

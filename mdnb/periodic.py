@@ -54,7 +54,8 @@ def describe_boxes(boxes):  # type: ignore[no-untyped-def]
     Parameters
     ----------
     boxes : (n_frames, 3, 3) float array
-        Box vectors as rows, in nm. All zeros, or vectors in one plane, stand for no box.
+        Box vectors as rows, in nm. All zeros, vectors in one plane, or one a million times as long as another, stand
+        for no box.
 
     Returns
     -------
@@ -69,8 +70,10 @@ def describe_boxes(boxes):  # type: ignore[no-untyped-def]
         box = boxes[frame].astype(np.float64)
         a, b, c = box[0], box[1], box[2]
         volume = abs((a * np.cross(b, c)).sum())
-        lengths = np.sqrt((a * a).sum()) * np.sqrt((b * b).sum()) * np.sqrt((c * c).sum())
-        if not (np.isfinite(lengths) and lengths > 0 and volume > 1e-6 * lengths):
+        u, v, w = np.sqrt((a * a).sum()), np.sqrt((b * b).sum()), np.sqrt((c * c).sum())
+        lengths = u * v * w
+        flat = not volume > 1e-6 * lengths or not min(u, v, w) > 1e-6 * max(u, v, w)
+        if not np.isfinite(lengths) or flat:
             out[13, 1] = np.inf
             continue
         rectangular = True

@@ -217,6 +217,8 @@ class Trajectories:
         known = [box for box in boxes if box is not None]
         if len(known) == len(boxes):
             result.unitcell_vectors = np.concatenate(known)[inverse]
+            # Of a frame without a box in a file that has boxes mdtraj finds no angles.
+            result.unitcell_angles = np.nan_to_num(result.unitcell_angles, nan=90.0)
         return result
 
     def recipe(self) -> dict[str, Any]:

@@ -78,7 +78,10 @@ def main(folder: Path, what: str) -> None:
 
     (folder / "saved").mkdir(exist_ok=True)
     (folder / "killed").mkdir(exist_ok=True)
-    if what == "killed":
+    if what == "one after another":
+        for number in range(5):
+            keep(f"fit-{number}", fit_case("MLP"))
+    elif what == "killed":
         fit_case("CNN", out=folder / "killed" / "run", callback=die)
     else:
         torch.distributed.init_process_group("gloo")  # once, and not again for each case

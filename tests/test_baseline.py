@@ -67,6 +67,23 @@ def test_real_target():
     assert models["mean"]["R2"].value < 0.01
 
 
+def test_labels_with_a_large_offset_keep_their_digits():
+    """Total energies in eV differ by hundredths of 100,000, which is below the digits of single precision."""
+    data = features()
+    near = 0.02 * data.column("sin psi ALA2").astype(float)
+    runs = [fit_family("CNN", target=label) for label in (near, near - 1e5)]
+    found = [mdnb.baselines(run, data, label) for run, label in zip(runs, (near, near - 1e5), strict=True)]
+    for model in ("CNN", "ridge regression"):
+        small, large = (one[model]["R2"].value for one in found)
+        assert small > 0.9
+        assert large == pytest.approx(small, abs=1e-3)
+    small, large = (run.predict(data) for run in runs)
+    assert large + 1e5 == pytest.approx(small, abs=1e-4)
+    small, large = (mdnb.explain(run, data, n=4, output=0) for run in runs)
+    assert large.prediction + 1e5 == pytest.approx(small.prediction, abs=1e-4)
+    assert large.values == pytest.approx(small.values, abs=1e-4)
+
+
 def test_balanced_weights_hold_for_both():
     data = features()
     rng = np.random.default_rng(0)

@@ -120,8 +120,10 @@ def test_rebuilt_network_gives_back_what_it_was_given(n_atoms):
     assert network.decode(network.encode(x)).shape == x.shape
 
 
-def test_condition(small):
-    lines = conditions.bench_condition(small, "radius-of-gyration", 0, 200, 3, 1)
+@pytest.mark.parametrize("family", ["VAE", "GAN"])
+def test_condition(small, family):
+    lines = conditions.bench_condition(small, "radius-of-gyration", family, 0, 200, 3, 1)
+    assert f"{family} conditional on radius-of-gyration" in lines[0]
     slopes = [float(number) for line in lines for number in re.findall(r"slope (-?[\d.]+)", line)]
     assert len(slopes) == 2
     assert all("yes (" in line or "no (" in line for line in lines[1:])

@@ -111,13 +111,23 @@ def test_every_objective(last, tmp_path):
     assert f"#   cv.node-{expected.shape[1] - 1}: {last}\n" in path.with_suffix(".dat").read_text()
 
 
+def by_onnx(path, inputs: np.ndarray) -> np.ndarray:
+    """Return what onnxruntime computes."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime runs ONNX; it comes with the test extra")
+    (found,) = onnxruntime.InferenceSession(str(path)).run(["outputs"], {"inputs": inputs})
+    return found
+
+
+@pytest.mark.parametrize("target", ["basin", "radius-of-gyration"])
 @pytest.mark.parametrize("family", ["VAE", "GAN"])
-def test_conditional_generators(family, tmp_path):
-    run = mdnb.fit(data("torsions"), "basin", family_spec(family), mdnb.Training(epochs=1, threads=1, **FAST))
+def test_conditional_generators(family, target, tmp_path):
+    run = mdnb.fit(data("torsions"), target, family_spec(family), mdnb.Training(epochs=1, threads=1, **FAST))
     expected = run.outputs(data("torsions"), FRAMES)
     path = mdnb.export(run, tmp_path / "cv.pt")
     assert np.allclose(by_plumed(path, torch.tensor(data("torsions").values[FRAMES[:, 0]])), expected, atol=1e-5)
     assert ("latent 1" if family == "VAE" else "score of the critic 1") in path.with_suffix(".dat").read_text()
+    path = mdnb.export(run, tmp_path / "cv.onnx")
+    assert np.allclose(by_onnx(path, data("torsions").values[FRAMES]), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["mixed", "angles"])
@@ -287,10 +297,8 @@ def test_onnx_of_every_family(family, tmp_path):
 
 
 def test_onnx_of_positions(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime runs ONNX; it comes with the test extra")
     run = fitted("CNN", "mixed")
-    session = onnxruntime.InferenceSession(str(mdnb.export(run, tmp_path / "model.onnx", inputs="positions")))
-    (found,) = session.run(None, {"inputs": positions(run).numpy()})
+    found = by_onnx(mdnb.export(run, tmp_path / "model.onnx", inputs="positions"), positions(run).numpy())
     assert np.allclose(found, run.outputs(data("mixed"), FRAMES), atol=1e-5)
 
 
@@ -365,6 +373,11 @@ def test_refusals(tmp_path, monkeypatch):
         MissingDependencyError, match=r"exporting to ONNX needs the package 'onnxscript'.*'mdnb\[export\]'"
     ):
         mdnb.export(run, tmp_path / "cv.onnx")
+    with pytest.raises(DataError, match=r"got 'str' to export, expected the Run of mdnb\.fit$"):
+        mdnb.export("run", tmp_path / "cv.onnx")
+    several = mdnb.Ensemble((run, run), 1.0, {}, {})
+    with pytest.raises(DataError, match=r"got 'Ensemble' to export, .*; export each of its runs, such as made\.runs"):
+        mdnb.export(several, tmp_path / "cv.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -332,3 +332,16 @@ def test_a_featurizer_of_ones_own(tens):
     assert features.featurizers == ("Height", "torsions")
     assert np.array_equal(features.column("height"), tens.frames(slice(None)).xyz[:, 0, 2])
     assert "Height" not in FEATURIZERS
+
+
+def test_chi_stands_for_all_four_and_one_kind_needs_no_tuple(chignolin):
+    every = featurize(chignolin[0], Torsions(kinds="chi"))
+    assert every.names == featurize(chignolin[0], Torsions(kinds=("chi1", "chi2", "chi3", "chi4"))).names
+    assert (
+        featurize(chignolin[0], Torsions(kinds="phi")).names == featurize(chignolin[0], Torsions(kinds=("phi",))).names
+    )
+
+
+def test_the_atom_that_a_pair_must_not_name_is_said(chignolin):
+    with pytest.raises(DataError, match="pairs names the atom -1; there are 166"):
+        featurize(chignolin[0], Distances(pairs=[(0, -1)]))

@@ -1,5 +1,6 @@
 """The folder of feature stores: what it holds, and the limit of its size."""
 
+import errno
 import os
 
 import pytest
@@ -70,3 +71,25 @@ def test_a_limit_that_is_none(cache, monkeypatch, limit):
     monkeypatch.setenv("MDNB_CACHE_LIMIT", limit)
     with pytest.raises(DataError, match=r"MDNB_CACHE_LIMIT = .*: expected how many GB the feature stores may take"):
         make_room(cache, cache)
+
+
+def test_a_finished_store_is_used_in_a_folder_that_is_only_read(opened, tmp_path, monkeypatch):
+    expected = featurize(opened, "rmsd", cache=tmp_path / "cache")
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("mdnb.features.store.locked", refuse)
+    assert featurize(opened, "rmsd", cache=tmp_path / "cache").values.tobytes() == expected.values.tobytes()
+    with pytest.raises(DataError, match="cannot be used for a cache of features"):
+        featurize(opened, "torsions", cache=tmp_path / "cache")
+
+
+def test_a_file_system_without_locks_is_said(opened, tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    made = featurize(opened, "rmsd", cache=tmp_path / "cache")
+    assert "is on a file system without locks: one process at a time" in caplog.text
+    assert made.values.tobytes() == featurize(opened, "rmsd", cache=None).values.tobytes()

@@ -508,3 +508,70 @@ def test_what_a_gan_adds_to_the_decoded_frames_spreads_as_in_the_training_frames
     assert moving.sum() > 50
     assert (((made.mean(0) - real.mean(0)) / real.std(0)).abs() < error)[moving].all()
     assert ((made.std(0) / real.std(0) - 1).abs() < error)[moving].all()
+
+
+def briefly(family, target):
+    """Return a run that has seen a target for one epoch."""
+    return mdnb.fit(features("internal-coordinates"), target, family_spec(family), mdnb.Training(epochs=1, **FAST))
+
+
+@pytest.mark.parametrize("asked", [300, 300.0, "300", {"label": 300}, np.full(5, 300), {"label": "300"}])
+def test_whole_numbers_that_are_classes_are_asked_for_by_value(asked):
+    temperature = np.where(features("internal-coordinates").trajectory % 2 == 0, 300, 350)
+    run = briefly("VAE", temperature)
+    made = mdnb.generate(run, 5, asked)
+    assert made.requested.tolist() == [0] * 5
+    assert not made.extrapolated.any()
+    with pytest.raises(SpecError, match=r"unknown class of 'label' '301': did you mean .* known are '300', '350'"):
+        mdnb.generate(run, 5, 301)
+
+
+def test_a_class_that_no_training_frame_has_is_extrapolated():
+    own = features("internal-coordinates")
+    run = briefly("GAN", np.where(own.trajectory == 0, "a", "b"))
+    test = run.split["test"]["trajectories"][0]
+    labels = np.where(own.trajectory == test, "rare", np.where(np.arange(len(own)) % 2, "a", "b"))
+    run = briefly("GAN", labels)
+    assert mdnb.asked_range(run) == ("a", "b")
+    made = mdnb.generate(run, 4, ["a", "rare", "b", "rare"])
+    assert made.extrapolated.tolist() == [False, True, False, True]
+    assert made.notes == ("no training frame is rare: what is made of it is extrapolated",)
+
+
+def test_a_rare_class_is_remembered():
+    from mdnb.models.base import Task
+    from mdnb.models.condition import Condition
+
+    condition = Condition(Task((3,), ("feature",), 1, "class", 4))
+    condition.remember(torch.tensor([0] * 5000 + [1] + [3] * 5000 + [0]))
+    assert condition.known.unique().tolist() == [0, 1, 3]
+    assert abs(int((condition.known == 0).sum()) - 500) <= 2
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("end-to-end-distance", ["end_to_end_distance", "end-to-end distance"]),
+        ("rmsd:100", ["rmsd", "rmsd:100"]),
+        ("torsions:sin phi ALA2", ["torsions", "torsions:sin phi ALA2", "sin phi ALA2"]),
+        ("radius-of-gyration", ["radius_of_gyration"]),
+        ("clusters:3", ["clusters", "clusters:3"]),
+    ],
+)
+def test_conditions_go_by_the_name_that_fit_was_given(target, names):
+    run = briefly("VAE", target)
+    value = run.target.classes[0] if run.target.classes else run.target.mean
+    for name in names:
+        assert len(mdnb.generate(run, 2, {name: value})) == 2
+    with pytest.raises(SpecError, match=r"knows '.*' only"):
+        mdnb.generate(run, 2, {"temperature": value})
+
+
+@pytest.mark.parametrize("target", ["end-to-end-distance", "basin"])
+def test_what_was_drawn_where_nothing_was_asked_is_kept(target):
+    run = briefly("VAE", target)
+    made = mdnb.generate(run, 50, seed=1)
+    again = mdnb.generate(run, 50, made.requested if target != "basin" else list(made.table()["requested"]), seed=1)
+    assert np.allclose(made.requested, again.requested, rtol=1e-6)
+    assert len(np.unique(made.requested)) > 1
+    assert not made.extrapolated.any()

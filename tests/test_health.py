@@ -269,3 +269,12 @@ def test_health_of_foreign_files(extra_data, name):
     health = opened.health()
     assert "bonds" not in kinds(health)
     assert "not-finite" not in kinds(health)
+
+
+def test_a_bit_of_the_box_that_flipped_does_not_end_the_check(write):
+    """A vector of it is 6e-39 nm long: a box that is none."""
+    box = np.tile(np.array([[4, 0, 0], [1, 4, 0], [-1, 1, 4]], np.float32), (60, 1, 1))
+    box[20, 0] = 6e-39, 0, 0
+    opened = write("a.xtc", box=box)
+    assert isinstance(opened.health(), Health)
+    assert np.isfinite(mdnb.featurize(write("a.xtc", box=box, make_whole=False), "ca-distances").values).all()

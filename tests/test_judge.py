@@ -117,6 +117,8 @@ def test_copies_are_called_so_and_new_structures_are_not(judgement):
     assert value(judgement, "copies", "below the memorization line") == 1
     assert value(judgement, "copies", "nearer to training than to held-out") > 0.98
     assert value(judgement, "copies", "RMSD to training, median (nm)") < 0.003
+    novelty = judgement.row("new MD", "RMSD to training, median (nm)")
+    assert novelty.low < novelty.value < novelty.high
     new = judgement.row("new MD", "below the memorization line")
     assert new.value < 0.12
     assert new.low <= new.floor == 0.05
@@ -280,6 +282,8 @@ def test_energies(replicas, sets):
     assert value(found, "high", "energy, JS") == pytest.approx(np.sqrt(np.log(2)), abs=0.01)
     assert value(found, "high", "energy, shift of the median (kJ/mol)") == pytest.approx(100, abs=3)
     assert found.row("low", "energy, JS").floor < 0.25
+    shift = found.row("high", "energy, shift of the median (kJ/mol)")
+    assert 90 < shift.low < shift.value < shift.high < 110
     assert not [row for row in found.rows if row.structures == "unknown" and "energy" in row.metric]
     called = judge({"x": sets["new MD"]}, replicas[4:6], energies=lambda one: one.xyz[:, 0, 0].astype(float))
     assert value(called, "x", "energy, JS") > 0

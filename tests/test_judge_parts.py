@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learning_fixtures import trajectories
+from learning_fixtures import FAST, features, trajectories
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import linregress, pearsonr, wasserstein_distance
 
@@ -26,7 +26,9 @@ from mdnb.generation.manifold import Manifolds
 from mdnb.generation.measure import measured
 from mdnb.generation.nearest import nearest_rmsd
 from mdnb.generation.novelty import warning
+from mdnb.generation.sample_rows import weighted_medians
 from mdnb.generation.space import Space
+from mdnb.targets import make_target
 
 
 @pytest.fixture(scope="module")
@@ -472,3 +474,52 @@ def test_the_figure_of_control_shows_extrapolation():
     ]
     assert len(figure.data[0].x) == len(figure.data[1].x) == 5
     assert figure.layout.xaxis.title.text == "requested end-to-end distance (nm)"
+
+
+def test_measured_from_a_frame_of_the_simulations(chignolin):
+    """Not from the first of the structures, which is as good as any other."""
+    frames = chignolin.frames(slice(None, None, 500))
+    rows = np.arange(3, frames.n_frames)[::-1]
+    for name in ("native-contacts", "folded", "rmsd"):
+        expected = make_target(mdnb.featurize(mdnb.load(frames), "positions"), name).values
+        found = measured(frames[rows], name, chignolin)
+        assert found == pytest.approx(expected[rows], abs=1e-6)
+        assert measured(frames[rows], name, frames) == pytest.approx(found, abs=1e-6)
+        with pytest.raises(DataError, match=f"'{name}' is measured from a frame of the simulations; give them: refere"):
+            measured(frames, name)
+    later = make_target(mdnb.featurize(mdnb.load(frames), "positions"), "rmsd:1").values
+    assert measured(frames[rows], "rmsd:500", chignolin) == pytest.approx(later[rows], abs=1e-6)
+    heavy = frames.atom_slice(frames.topology.select("element != H"))
+    assert measured(heavy[rows], "native-contacts", chignolin) == pytest.approx(
+        measured(frames[rows], "native-contacts", chignolin), abs=1e-6
+    )
+    with pytest.raises(DataError, match="the classes of 'clusters:3' are found in the frames that they are of"):
+        measured(frames, "clusters:3")
+    with pytest.raises(DataError, match=r"'rmsd:99999': the reference has \d+ frames"):
+        measured(frames, "rmsd:99999", chignolin)
+
+
+def test_control_of_a_generated_knows_the_range_of_its_run_and_refuses_classes():
+    training = mdnb.Training(epochs=1, **FAST)
+    run = mdnb.fit(features("internal-coordinates"), "end-to-end-distance", mdnb.VAE(hidden=8), training)
+    low, high = mdnb.asked_range(run)
+    made = mdnb.generate(run, 20, np.linspace(low, high + (high - low), 20))
+    found = mdnb.control(made, "end-to-end-distance")
+    assert found.known == pytest.approx([low, high])
+    assert np.array_equal(found.outside, made.extrapolated)
+    assert not mdnb.control(mdnb.generate(run, 20, np.linspace(low, high, 20)), "end-to-end-distance").outside.any()
+    classes = mdnb.fit(features("internal-coordinates"), "basin", mdnb.VAE(hidden=8), training)
+    with pytest.raises(DataError, match=r"what was requested are classes \(.*\), which have no correlation; the share"):
+        mdnb.control(mdnb.generate(classes, 5, "extended"), "basin")
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_weighted_medians_are_those_of_repeated_values(data):
+    values = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=1, max_size=20)))
+    weights = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(values), max_size=len(values))))
+    weights[0] += 1
+    repeated = np.sort(np.repeat(values, weights))
+    assert (
+        weighted_medians(values, np.stack([weights, 2 * weights])).tolist() == [repeated[(len(repeated) - 1) // 2]] * 2
+    )

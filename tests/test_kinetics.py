@@ -197,6 +197,22 @@ def test_lag_scan(chain):
     assert parts[0] == parts[1]
 
 
+def test_windows_fit_into_the_lag_times(chain):
+    training = mdnb.Training(epochs=1, batch_size=512, threads=1)
+    scan = mdnb.lag_scan(chain, mdnb.RNN(hidden=4), [2.0, 1.0], training, objective=mdnb.SlowModes(modes=1))
+    assert [run.window.length for run in scan.runs] == [2, 2]
+    sentence = "lag_time = 0.5 ps is 1 frame, but a window has 2: .* take a lag_time of at least 1 ps"
+    run = scan.runs[0]
+    with pytest.raises(SpecError, match=sentence):
+        mdnb.timescales(run, chain, [1.0, 0.5])
+    with pytest.raises(SpecError, match=sentence):
+        mdnb.chapman_kolmogorov(run, chain, 0.5)
+    with pytest.raises(SpecError, match=sentence):
+        mdnb.metastable_states(run, chain, 3, lag_time=0.5)
+    with pytest.raises(DataError, match="got 'int' as features, expected what"):
+        mdnb.lag_scan(3, "MLP", [1.0])
+
+
 def test_metastable_states(chain, slow):
     states = mdnb.metastable_states(slow, chain, 3, n_clusters=30)
     truth = np.where(chain.values[:, 0] > 0.5, 0, np.where(chain.values[:, 1] > 0.5, 1, 2))

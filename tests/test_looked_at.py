@@ -13,7 +13,7 @@ from test_periodic import BOXES, put_into
 
 import mdnb
 from mdnb.chunk import Chunk
-from mdnb.features import featurize
+from mdnb.features import FEATURIZERS, RMSD, Distances, LigandContacts, RadiusOfGyration, featurize
 from mdnb.features.work import Work
 from mdnb.formats.registry import open_trajectory
 from mdnb.formats.xtc_decoder import WRONG, Wanted, decode_frames
@@ -130,3 +130,48 @@ def test_molecules_are_whole_although_not_all_of_them_is_read(chignolin, tmp_pat
             patch.setattr(Work, "looks_at", None, raising=True)
             expected = featurize(opened, features)
         assert found.values.tobytes() == expected.values.tobytes()
+
+
+def test_what_a_subclass_of_a_users_computes_counts(xtc):
+    """Not what its parent looks at, nor what that writes into the table."""
+
+    class SpreadOfAtoms(RadiusOfGyration):
+        """As a user may write one, by the places of atoms."""
+
+        name = "test-spread-of-atoms"
+
+        def compute(self, chunk):
+            return chunk.positions[:, self._atoms].std((1, 2))[:, None]
+
+    class SumOfDistances(Distances):
+        name = "test-sum-of-distances"
+
+        def compute(self, chunk):
+            return super().compute(chunk) * 2
+
+    path, frames = xtc
+    atoms = frames.topology.select("resid 0 to 3 and name CB")
+    for more in ([], ["contacts"]):
+        made = featurize(mdnb.load(path, top=frames.topology), [SpreadOfAtoms("resid 0 to 3 and name CB"), *more])
+        assert np.allclose(made.flat()[:, 0], frames.xyz[:, atoms].std((1, 2)), atol=1e-6)
+    own = featurize(mdnb.load(path, top=frames.topology), SumOfDistances(pairs=[(0, 50), (3, 90)]))
+    theirs = 2 * mdtraj.compute_distances(frames, [(0, 50), (3, 90)])
+    assert np.allclose(own.values, theirs, atol=1e-5)
+    del FEATURIZERS[SpreadOfAtoms.name], FEATURIZERS[SumOfDistances.name]
+
+
+@pytest.mark.parametrize("make_whole", [True, False])
+def test_only_some_of_the_files_have_a_box(chignolin, tmp_path, make_whole):
+    cut = put_into(chignolin[0].frames(range(0, 200, 20)), BOXES["octahedron"])
+    cut.save_xtc(str(tmp_path / "cut.xtc"))
+    chignolin[1].frames(range(0, 200, 20)).save_xtc(str(tmp_path / "free.xtc"))
+    cut.save_dcd(str(tmp_path / "cut.dcd"))
+    files = [tmp_path / name for name in ("free.xtc", "cut.xtc", "cut.dcd")]
+    opened = mdnb.load(files, top=cut.topology, make_whole=make_whole, stride=3, selection="not element H")
+    asked = ["rmsd", RMSD(selection="element O", align="name CA"), "contacts", "torsions", "ca-contacts"]
+    for features in (asked[:1], asked[1:2], [LigandContacts(ligand="resid 0 1")], asked[2:]):
+        found = featurize(opened, features, n_jobs=2, chunk_size=2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Work, "looks_at", None, raising=True)
+            expected = featurize(opened, features)
+        assert found.flat().tobytes() == expected.flat().tobytes()

@@ -20,15 +20,20 @@ OBJECTIVES = {
     "from TICA": mdnb.SlowModes(lag_time=8.0, modes=2, linear=True),
     "forecast": mdnb.Forecast(steps=2),
     "propagate": mdnb.Propagate(components=8),
-    "lagged": mdnb.TimeLagged(lag_time=20.0, latent=2),
+    "lagged": mdnb.TimeLagged(lag_time=8.0, latent=2),
     "autoencoder": mdnb.TimeLagged(latent=2),
     "uncertainty": mdnb.Labels(uncertainty=True),
 }
 
 
 def data_of(name: str) -> mdnb.Features:
-    """Return torsions; of slow modes every 4 ps, since at 20 ps little is left to foretell."""
-    return features(stride=2) if isinstance(OBJECTIVES[name], mdnb.SlowModes) else features()
+    """Return torsions; with a lag time every 4 ps, since after 20 ps little is left to foretell."""
+    return features(stride=2) if lagged(name) else features()
+
+
+def lagged(name: str) -> bool:
+    """Return whether an objective has a lag time."""
+    return getattr(OBJECTIVES[name], "lag_time", 0) > 0
 
 
 def fit(family: str, name: str, epochs: int = 4, seed: int = 0, **options) -> mdnb.Run:
@@ -37,7 +42,8 @@ def fit(family: str, name: str, epochs: int = 4, seed: int = 0, **options) -> md
     training = mdnb.Training(epochs=epochs, seed=seed, **FAST)
     if isinstance(OBJECTIVES[name], mdnb.SlowModes):
         training = replace(training, batch_size=400)
-    window = mdnb.Window(length=4) if spec_class(family, kind="model").window > 1 else None
+    length = 2 if lagged(name) else 4  # no longer than the lag
+    window = mdnb.Window(length=length) if spec_class(family, kind="model").window > 1 else None
     return mdnb.fit(
         data, target, family_spec(family), training, window=window,
         objective=OBJECTIVES[name], **options,
@@ -161,6 +167,35 @@ def test_pairs_do_not_cross_trajectories_or_parts():
     ]
     assert not touched[0] & touched[1]
     assert not touched[1] & touched[2]
+
+
+@pytest.mark.parametrize("objective", [mdnb.SlowModes(lag_time=60.0), mdnb.TimeLagged(lag_time=60.0)])
+def test_windows_that_share_frames_with_those_at_the_lag_are_refused(objective):
+    with pytest.raises(
+        SpecError,
+        match=r"lag_time = 60 ps is 3 frames, but a window has 4: windows that share frames foretell each other .*; "
+        r"take a lag_time of at least 80 ps, or train with Window\(length=3\) or less",
+    ):
+        mdnb.fit(features(), spec=mdnb.RNN(), window=mdnb.Window(length=4), objective=objective)
+
+
+@pytest.mark.parametrize(
+    ("objective", "length"),
+    [
+        (mdnb.SlowModes(lag_time=20.0, modes=1), 1),
+        (mdnb.SlowModes(lag_time=60.0, modes=1), 3),
+        (mdnb.SlowModes(lag_time=400.0, modes=1), 10),
+        (mdnb.TimeLagged(lag_time=60.0), 3),
+        (mdnb.TimeLagged(), 10),
+    ],
+)
+def test_without_a_window_it_is_no_longer_than_the_lag(objective, length):
+    run = mdnb.fit(features(), spec=family_spec("RNN"), training=mdnb.Training(epochs=1, **FAST), objective=objective)
+    assert run.window.length == length
+    note = "instead of this family's 10: the lag has no room for longer ones"
+    assert any(note in one for one in run.split["notes"]) == (length < 10)
+    if isinstance(objective, mdnb.SlowModes):  # windows of ten frames, one apart, gave 1.9 here
+        assert run.scores["VAMP-2"].value < 1.3
 
 
 # --- forecasts and errors --------------------------------------------------------------------------------------------

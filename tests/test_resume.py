@@ -66,6 +66,24 @@ def test_the_same_call_goes_on_by_itself(tmp_path):
     assert same_weights(run, trained("CNN"))
 
 
+@pytest.mark.parametrize("threads", [0, 2])
+def test_it_goes_on_with_the_threads_it_began_with(threads, tmp_path, monkeypatch):
+    """With others the last bits may differ."""
+    monkeypatch.setattr("mdnb.training.fitting.choose_threads", lambda kind, step: 2)
+
+    def begin(threads: int, callback=None) -> mdnb.Run:
+        training = mdnb.Training(epochs=2, threads=threads, **FAST)
+        return mdnb.fit(features(), "basin", family_spec("CNN"), training, out=tmp_path / "run", callback=callback)
+
+    def callback(row):
+        raise Killed
+
+    with pytest.raises(Killed):
+        begin(1, callback)
+    assert begin(threads).training.threads == 1
+    assert begin(2).training.threads == 2  # nothing is left to go on with
+
+
 def test_another_unfinished_training_is_not_overwritten(tmp_path):
     killed("CNN", tmp_path / "run", 3)
     with pytest.raises(DataError, match=r"holds another training that is not finished; mdnb\.resume\("):
@@ -140,9 +158,9 @@ def test_two_processes_do_not_train_into_one_folder(tmp_path):
 def test_what_is_saved_on_the_way_says_so_and_generates_nothing(tmp_path):
     killed("VAE", tmp_path / "run", 3)
     left = mdnb.Run.load(tmp_path / "run")
-    assert "saved while it was trained; mdnb.resume(folder) finishes it" in repr(left)
+    assert "its training was not finished; mdnb.resume(folder) finishes it" in repr(left)
     for use in (lambda: mdnb.generate(left, 3), lambda: left.encode(family_features("VAE"))):
-        with pytest.raises(DataError, match="was saved while it was trained, and what is fitted at the end is missing"):
+        with pytest.raises(DataError, match=r"of this .* was not finished, and what is fitted at the end is missing"):
             use()
     finished = mdnb.resume(tmp_path / "run")
     assert "saved while" not in repr(finished)

@@ -128,6 +128,22 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
         check_folder(tmp_path / "run")
 
 
+def test_a_tilde_is_the_home_of_the_user(tmp_path, monkeypatch):
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(home))
+    monkeypatch.chdir(here)
+    run = fit_family("CNN", epochs=1, out="~/fitted")
+    run.save("~/saved")
+    mdnb.export(trained("CNN"), "~/model.onnx")
+    mdnb.tune(features(), "basin", "MLP", trials=1, training=mdnb.Training(epochs=1), out="~/search")
+    assert sorted(path.name for path in home.iterdir()) == ["fitted", "model.onnx", "saved", "search"]
+    assert list(here.iterdir()) == []
+    assert same_weights(mdnb.Run.load("~/saved"), run)
+    assert same_weights(mdnb.resume("~/fitted"), run)
+
+
 def test_a_save_that_fails_leaves_the_old_run_and_no_litter(saved, monkeypatch):
     def full(*args, **options):
         raise OSError("No space left on device")
@@ -287,6 +303,9 @@ def test_every_entry_of_another_kind_is_refused(saved, name, value):
         (("history",), [{"loss": "low"}]),
         (("scores", "accuracy", "value"), "high"),
         (("split", "test", "trajectories"), "all"),
+        (("split", "test", "counts"), [1, 2, 3]),
+        (("split", "validation", "counts"), {"nobody": 3}),
+        (("split", "train", "counts"), {"extended": 0.5}),
         (("provenance", "data"), KeyError),
         (("topology", "chains"), []),
         (("topology", "bonds"), [[0, 99]]),

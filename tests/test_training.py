@@ -5,7 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from learning_fixtures import FAST, families, family_features, family_spec, features, fit_family, same_weights, trained
+from learning_fixtures import (
+    FAST,
+    families,
+    family_features,
+    family_spec,
+    features,
+    fit_family,
+    same_weights,
+    trained,
+    weights,
+)
 
 import mdnb
 from mdnb.datasets import make_samples, split_samples
@@ -49,6 +59,29 @@ def test_nan_in_the_features():
     values[7, 1] = np.nan
     with pytest.raises(DataError, match="features of frame 7 hold NaN"):
         mdnb.fit(replace(features(), values=values), "basin", LINEAR)
+
+
+@pytest.mark.parametrize(("n", "others"), [(1, ""), (3, r" \(and 2 more\)")])
+def test_a_feature_that_is_nan_in_all_frames_is_named(n, others):
+    values = features().values.copy()
+    values[:, 1 : 1 + n] = np.nan
+    name = features().names[1]
+    with pytest.raises(DataError, match=f"the feature '{name}'{others} is NaN or infinite in all frames; leave it out"):
+        mdnb.fit(replace(features(), values=values), "basin", LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"window": 5}, r"got 5 as the window, expected for example mdnb\.Window\(length=5\)"),
+        ({"window": 0}, r"got 0 as the window"),
+        ({"training": {"epochs": 2}}, r"got \{'epochs': 2\} as the training, expected for example mdnb\.Training\("),
+        ({"training": {}}, r"got \{\} as the training"),
+    ],
+)
+def test_a_window_or_a_training_that_is_none(options, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        mdnb.fit(features(), "basin", LINEAR, **options)
 
 
 @pytest.mark.parametrize("labels", [np.zeros(3), np.zeros((3, 2)), np.zeros(3, complex)])
@@ -128,6 +161,46 @@ def test_keyboard_interrupt_returns_what_was_learned(family, tmp_path):
     assert not same_weights(run, fit_family(family, epochs=50, callback=lambda row: True))
     assert same_weights(run, mdnb.Run.load(tmp_path / "run"))
     assert bool(run.scores) == (family != "GAN")
+
+
+@pytest.mark.parametrize("moment", ["mdnb.training.fitting.evaluate", "mdnb.models.base.Predictor.finish"])
+@pytest.mark.parametrize("saved", [False, True])
+def test_keyboard_interrupt_while_it_is_judged_keeps_what_was_learned(moment, saved, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    options = {"target": None, "objective": mdnb.SlowModes(lag_time=20.0, modes=1)}
+    whole = fit_family("CNN", epochs=3, **options)
+    with monkeypatch.context() as patched:
+        patched.setattr(moment, interrupted)
+        run = fit_family("CNN", epochs=3, out=tmp_path / "run" if saved else None, **options)
+    assert run.provenance["interrupted"]
+    assert run.scores == {}
+    assert run.history == whole.history
+    assert np.array_equal(weights(run)["head.linear.weight"], weights(whole)["head.linear.weight"])
+    if "finish" in moment:
+        with pytest.raises(DataError, match="what is fitted at the end is missing"):
+            run.encode(features())
+    else:
+        assert np.array_equal(run.encode(features()), whole.encode(features()))
+    if saved:
+        assert mdnb.Run.load(tmp_path / "run").provenance["interrupted"]
+        again = mdnb.resume(tmp_path / "run")
+        assert same_weights(again, whole)
+        assert again.scores == whole.scores
+        assert not {"interrupted", "unfinished"} & again.provenance.keys()
+
+
+def test_what_trains_several_passes_the_keyboard_interrupt_on(monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mdnb.training.fitting.evaluate", interrupted)
+    short = mdnb.Training(epochs=1, **FAST)
+    with pytest.raises(KeyboardInterrupt):
+        mdnb.cross_validate(features(), "basin", LINEAR, short, folds=2)
+    with pytest.raises(KeyboardInterrupt):
+        mdnb.lag_scan(features(), LINEAR, [20.0], short)
 
 
 def test_keyboard_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
@@ -297,6 +370,37 @@ def test_balanced_weights_are_inverse_to_the_counts():
     assert sum(weight * count for weight, count in zip(run.task.class_weights, counts, strict=True)) == pytest.approx(
         len(own)
     )
+
+
+def test_the_samples_of_each_class_are_counted():
+    run = mdnb.fit(features(), "basin", LINEAR, mdnb.Training(epochs=1))
+    samples = make_samples(features(), make_target(features(), "basin"), mdnb.Window())
+    split = split_samples(samples, run.training)
+    for part in ("train", "validation", "test"):
+        own = samples.labels[getattr(split, part)]
+        expected = {name: int((own == number).sum()) for number, name in enumerate(run.target.classes)}
+        assert run.split[part]["counts"] == expected
+        assert sum(expected.values()) == run.split[part]["n_samples"]
+    number = mdnb.fit(features(), "rmsd", LINEAR, mdnb.Training(epochs=1))
+    assert "counts" not in number.split["train"]
+
+
+@pytest.mark.parametrize(
+    ("share", "spec", "balanced", "said"),
+    [
+        (0.9, LINEAR, False, True),
+        (0.9, LINEAR, True, False),
+        (0.7, LINEAR, False, False),
+        (0.9, mdnb.VAE(hidden=8, latent=2), False, False),
+    ],
+)
+def test_a_class_that_outweighs_the_others_is_said(share, spec, balanced, said):
+    data = features()
+    rare = np.where(np.random.default_rng(0).random(len(data)) < share, "folded", "unfolded")
+    run = mdnb.fit(data, rare, spec, mdnb.Training(epochs=1, balanced=balanced))
+    counts = run.split["train"]["counts"]
+    own = f"{counts['folded'] / sum(counts.values()):.0%} of the training samples are 'folded': the others may hardly"
+    assert any(note.startswith(own) and "balanced=True" in note for note in run.split["notes"]) == said
 
 
 def test_balanced_weights_find_more_of_a_rare_class():

@@ -207,3 +207,51 @@ def test_files_of_different_time_steps_have_no_common_one(alanine):
     loaded = mdnb.load(frames)
     assert np.isnan(loaded.time_step)
     assert "not the same in all" in repr(loaded)
+
+
+@pytest.mark.parametrize(("step", "n_frames"), [(1.1, 100), (0.2, 500), (2.0, 3), (0.123, 1000)])
+def test_steps_late_in_a_long_simulation_are_not_those_of_rounding(tmp_path, alanine, step, n_frames):
+    """Times are kept as float32: at 2 microseconds they are multiples of 0.125 ps."""
+    times = (2e6 + step * np.arange(n_frames)).astype(np.float32)
+    frames = alanine[0].frames(np.arange(n_frames) % 50)
+    with mdtraj.formats.XTCTrajectoryFile(str(tmp_path / "late.xtc"), "w") as file:
+        file.write(frames.xyz, time=times, step=np.arange(n_frames))
+    opened = mdnb.load(tmp_path / "late.xtc", top=frames.topology)
+    assert opened.time_step == pytest.approx(step, rel=1e-3)
+    assert not [one for one in opened.health().findings if one.kind == "time-gaps"]
+
+
+def test_a_step_is_said_as_it_was_set(tmp_path, alanine):
+    frames = alanine[0].frames(range(10))
+    frames.time = 2000 + 0.1 * np.arange(1, 11)
+    frames.save_xtc(str(tmp_path / "a.xtc"))
+    assert mdnb.load(tmp_path / "a.xtc", top=frames.topology).time_step == 0.1
+    frames.time[5] += 0.09
+    frames.save_xtc(str(tmp_path / "b.xtc"))
+    health = mdnb.load(tmp_path / "b.xtc", top=frames.topology).health()
+    assert [one.kind for one in health.findings if one.kind.startswith("time")] == ["time-gaps"]
+
+
+def test_a_frame_without_a_box_among_others_has_one_of_zeros(tmp_path, alanine):
+    frames = alanine[0].frames(range(6))
+    box = np.tile(4 * np.eye(3, dtype=np.float32), (6, 1, 1))
+    box[2] = 0
+    with mdtraj.formats.XTCTrajectoryFile(str(tmp_path / "a.xtc"), "w") as file:
+        file.write(frames.xyz, box=box)
+    found = mdnb.load(tmp_path / "a.xtc", top=frames.topology).frames([0, 2, 5]).unitcell_vectors
+    assert np.allclose(found, box[[0, 2, 5]], atol=1e-6)
+
+
+def test_many_files_are_opened_without_reading_a_frame(tmp_path, alanine, monkeypatch):
+    alanine[0].frames(range(20)).save_xtc(str(tmp_path / "0.xtc"))
+    for number in range(1, 200):
+        shutil.copy(tmp_path / "0.xtc", tmp_path / f"{number}.xtc")
+
+    def refuse(*_):
+        raise AssertionError("a frame was read")
+
+    monkeypatch.setattr("mdnb.formats.xtc.XTCFile.read", refuse)
+    opened = mdnb.load(str(tmp_path / "*.xtc"), top=alanine.topology)
+    assert (len(opened), opened.n_frames) == (200, 4000)
+    with pytest.raises(AssertionError, match="a frame was read"):
+        opened.frames(0)

@@ -7,7 +7,7 @@ import pytest
 from learning_fixtures import FAST, features
 
 import mdnb
-from mdnb.errors import SpecError, TrainingError
+from mdnb.errors import DataError, SpecError, TrainingError
 from mdnb.models.base import Predictor
 from mdnb.tuning import search
 from mdnb.tuning.space import suggest
@@ -167,6 +167,60 @@ def test_wrong_settings():
         tune(0)
     with pytest.raises(SpecError, match="unknown model"):
         tune(1, family="XNN")
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds", "said"),
+    [
+        ("hidden", [8, 16, 32], r"search\['hidden'\] = \[8, 16, 32\]: expected two numbers \(low, high\), between"),
+        ("hidden", 8, r"= 8: expected two numbers"),
+        ("hidden", (16, 8), r"= \(16, 8\): the first number is larger than the second; give \(low, high\)"),
+        ("hidden", (-5, 8), r"CNN\.hidden = -5 is too small; the least is 4"),
+        ("hidden", (8, 10**6), r"CNN\.hidden = 1000000 is too large; the most is 2048"),
+        ("hidden", (8.5, 16), r"CNN\.hidden = 8\.5 is not a int"),
+        ("dropout", (0, float("nan")), r"CNN\.dropout = nan is not a float"),
+        ("dropout", ("0", "1"), r"CNN\.dropout = '0' is not a float"),
+        ("learning_rate", (0, 0.1), r"= \(0, 0\.1\): it is searched on a logarithmic scale; give numbers above 0"),
+        ("learning_rate", (0.1, 2), r"Training\.learning_rate = 2\.0 is too large; the most is 1\.0"),
+    ],
+)
+def test_wrong_bounds_are_told_before_anything_is_written(name, bounds, said, tmp_path):
+    with pytest.raises(SpecError, match=said):
+        tune(1, search={name: bounds}, out=tmp_path / "search")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bounds_that_are_no_mapping():
+    with pytest.raises(SpecError, match=r"search = \['hidden'\]: expected the bounds of each setting, such as"):
+        tune(1, search=["hidden"])
+
+
+def test_a_switch_has_no_bounds():
+    with pytest.raises(SpecError, match="unknown setting of RNN 'bidirectional'"):
+        tune(1, family="RNN", search={"bidirectional": (0, 1)})
+
+
+@pytest.mark.parametrize("place", ["suggest", "fit"])
+def test_a_trial_that_raises_is_told_as_failed(place, monkeypatch, tmp_path):
+    def broken(*args, **options):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(f"mdnb.tuning.search.{place}", broken)
+    with pytest.raises(ZeroDivisionError):
+        tune(2, out=tmp_path)
+    monkeypatch.undo()
+    seen = []
+    tune(1, out=tmp_path, callback=seen.append)
+    assert [row["state"] for row in seen[-1]] == ["failed", "finished"]
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"notes\.txt is a file; give the folder of a search, which is made when it is"):
+        tune(1, out=tmp_path / "notes.txt")
+    with pytest.raises(DataError, match=r"within is no place for a search \(.*\); give a folder of its own"):
+        tune(1, out=tmp_path / "notes.txt" / "within")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_it_searches_for_slow_modes():

@@ -91,13 +91,17 @@ def _classes(data: Data) -> dict[str, dict[str, Score]]:
 def _numbers(data: Data) -> dict[str, dict[str, Score]]:
     from sklearn.linear_model import Ridge
 
-    labels, truth = data.labels("train"), data.labels("test")
+    target = data.run.target
+    assert target is not None
+    truth = data.labels("test")
+    # Scaled as a network's labels are: the inputs are in single precision, and ridge regression takes labels to that.
+    labels, others = ((data.labels(part) - target.mean) / target.scale for part in ("train", "validation"))
     inputs, validation = data.inputs("train"), data.inputs("validation")
     # Its strength is chosen on the validation part, as a network's epoch is: frames left out one by one would leak.
     fits = [Ridge(strength).fit(inputs, labels) for strength in np.logspace(-3, 5, 9)]
-    ridge = min(fits, key=lambda one: float(np.square(one.predict(validation) - data.labels("validation")).mean()))
+    ridge = min(fits, key=lambda one: float(np.square(one.predict(validation) - others).mean()))
     guesses = {
-        "mean": np.full(len(truth), labels.mean()),
-        "ridge regression": ridge.predict(data.inputs("test")),
+        "mean": np.full(len(truth), target.mean),
+        "ridge regression": ridge.predict(data.inputs("test")).astype(float) * target.scale + target.mean,
     }
     return {name: real_scores(truth, guess, data.where, data.samples.whole) for name, guess in guesses.items()}

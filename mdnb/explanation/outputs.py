@@ -50,7 +50,7 @@ def output_of(run: Run, features: Features, asked: str | int) -> tuple[Head, str
 
     def head(model: nn.Module, x: Tensor) -> Tensor:
         out: Tensor = model.score(x)[:, number]  # type: ignore[operator]  # a Model, whose copy mypy takes for a Module
-        return out * scale + mean
+        return out.double() * scale + mean if predicted else out  # beside a large mean too
 
     if predicted:
         unit = f" ({predicted.unit})" if predicted.unit else ""

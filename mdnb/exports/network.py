@@ -29,14 +29,15 @@ class Network(nn.Module):
         Return logits instead of probabilities, and a real-valued label as the network scales it.
     """
 
-    mean: Tensor
-    scale: Tensor
+    input_mean: Tensor
+    input_scale: Tensor
 
     def __init__(self, run: Run, raw: bool = False) -> None:
         super().__init__()
         self.model = copy.deepcopy(run.model).cpu().eval().requires_grad_(False)
-        self.register_buffer("mean", torch.from_numpy(np.ascontiguousarray(run.scaler.mean, np.float32)))
-        self.register_buffer("scale", torch.from_numpy(np.ascontiguousarray(run.scaler.scale, np.float32)))
+        # Not "mean": torch.onnx calls the folded mean of a condition so, and has no two constants of one name.
+        self.register_buffer("input_mean", torch.from_numpy(np.ascontiguousarray(run.scaler.mean, np.float32)))
+        self.register_buffer("input_scale", torch.from_numpy(np.ascontiguousarray(run.scaler.scale, np.float32)))
         predicts = isinstance(run.model, Predictor) and not raw
         self.probabilities = predicts and run.task.kind == "class"
         target = run.target if predicts and run.task.kind == "real" else None
@@ -44,7 +45,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, n_outputs)."""
-        scores = self.model.score((x - self.mean) / self.scale)
+        scores = self.model.score((x - self.input_mean) / self.input_scale)
         if self.probabilities:
             scores = torch.softmax(scores, dim=1)
         return scores * self.factor + self.offset

@@ -16,7 +16,7 @@ from mdnb.errors import DataError, MissingDependencyError, unknown_name
 from mdnb.exports.geometry import Geometry, terms
 from mdnb.exports.network import Flat, FromPositions, Network, describe, example, output_names
 from mdnb.exports.plumed import atom_numbers, is_plumed_input, plumed_input
-from mdnb.files import write_whole
+from mdnb.files import user_path, write_whole
 from mdnb.runs import Run
 
 __all__ = ["FORMATS", "export"]
@@ -74,8 +74,8 @@ def export(
     SpecError
         For an unknown format or kind of inputs.
     DataError
-        When the features cannot be computed there, PLUMED would need more than one frame, or the PLUMED input would
-        replace a file that mdnb did not write.
+        When it is no run, the features cannot be computed there, PLUMED would need more than one frame, or the PLUMED
+        input would replace a file that mdnb did not write.
     MissingDependencyError
         For ONNX without its packages.
 
@@ -85,7 +85,10 @@ def export(
     (neural networks in PLUMED); Tribello et al., Comput. Phys. Commun. 185, 604 (2014),
     https://doi.org/10.1016/j.cpc.2013.09.018 (PLUMED 2).
     """
-    path = Path(path)
+    if not isinstance(run, Run):
+        several = "; export each of its runs, such as made.runs[0]" if hasattr(run, "runs") else ""
+        raise DataError(f"got {type(run).__name__!r} to export, expected the Run of mdnb.fit{several}")
+    path = user_path(path)
     if format is None:
         format = next((name for name, suffixes in FORMATS.items() if path.suffix.lower() in suffixes), path.suffix)
     if format not in FORMATS:

@@ -194,10 +194,19 @@ class Featurizer(ABC):
     #: The atoms whose positions `compute` looks at, where `describe` finds that others need not be read; None for all.
     #: Where it is set, `compute` asks `Chunk.places_of` where they stand.
     looks_at: np.ndarray | None = None
+    #: Whether `compute` takes atoms for their places, so that all have to be there: that of a user's subclass does,
+    #: whatever its parent looks at, unless it says that it does not.
+    takes_all: ClassVar[bool] = False
     #: Whether all its numbers are 0 or 1: they are then kept as bits, and `fill` gets a table of uint8.
     binary: bool = False
 
     def __init_subclass__(cls) -> None:
+        own = vars(cls).keys()
+        if not cls.__module__.startswith("mdnb.") and "compute" in own:
+            if "takes_all" not in own:
+                cls.takes_all = True
+            for name in {"fill", "fill_bits"} - own:  # those of its parent would compute what that does
+                setattr(cls, name, getattr(Featurizer, name))
         if cls.name:
             FEATURIZERS[cls.name] = cls
 

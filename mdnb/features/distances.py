@@ -53,9 +53,11 @@ class Distances(Featurizer):
 
     def _pairs(self, topology: mdtraj.Topology) -> np.ndarray:
         if self.pairs is not None:
-            if len(self.pairs) and not 0 <= self.pairs.min() <= self.pairs.max() < topology.n_atoms:
+            outside = self.pairs[(self.pairs < 0) | (self.pairs >= topology.n_atoms)]
+            if len(outside):
+                wrong = outside[0]
                 raise DataError(
-                    f"{self.name!r}: pairs names the atom {self.pairs.max()}; there are {topology.n_atoms} (0 to "
+                    f"{self.name!r}: pairs names the atom {wrong}; there are {topology.n_atoms} (0 to "
                     f"{topology.n_atoms - 1})"
                 )
             return self.pairs.astype(int)

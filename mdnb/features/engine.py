@@ -44,7 +44,7 @@ def featurize(
     *,
     chunk_size: int | None = None,
     n_jobs: int = 1,
-    cache: bool | str | os.PathLike[str] = False,
+    cache: bool | str | os.PathLike[str] | None = False,
     client: Any = None,
 ) -> Features:
     """Compute features of every frame in one pass.
@@ -103,7 +103,7 @@ def featurize(
     if (twice := name_given_twice(columns)) is not None:
         raise DataError(f"the column {twice!r} was asked for twice; name each feature once")
     compute = _Pass(trajectories, makers, chunk_size, n_jobs, client)
-    tables, time = compute.in_memory() if cache is False else compute.on_disk(cache)
+    tables, time = compute.in_memory() if cache is False or cache is None else compute.on_disk(cache)
     alone = makers[0] if len(makers) == 1 else None
     values: Any = compute.work.parts(tables)
     if len(values) == 1 and isinstance(values[0], np.ndarray):

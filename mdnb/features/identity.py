@@ -132,10 +132,11 @@ def _code_of(maker: Featurizer) -> list[str]:
 
 @cache
 def _our_code() -> str:
-    """Return a hash of the source of this package of featurizers, which tells versions in development apart."""
-    here = Path(__file__).parent
-    below = [here.parent / name for name in ("molecules.py", "periodic.py")]
-    return _digest(b"".join(path.read_bytes() for path in [*sorted(here.glob("*.py")), *below]))
+    """Return a hash of the source of the featurizers and the readers, which tells versions in development apart."""
+    package = Path(__file__).parent.parent
+    folders = [path for folder in ("features", "formats") for path in sorted((package / folder).glob("*.py"))]
+    below = [package / name for name in ("chunk.py", "frame_reader.py", "molecules.py", "periodic.py")]
+    return _digest(b"".join(path.read_bytes() for path in [*folders, *below]))
 
 
 def _source_of(thing: type | Callable[..., Any], called: str) -> str:

@@ -97,9 +97,11 @@ def described_boxes(chunk: Chunk, reach: float, feature: str, needs_box: bool) -
     from mdnb.periodic import QUARTER, describe_boxes
 
     boxes = describe_boxes(np.zeros((len(chunk.positions), 3, 3))) if chunk.box is None else chunk.images
-    if needs_box and np.isinf(boxes[:, QUARTER[0], QUARTER[1]]).any():
+    boxless = np.flatnonzero(np.isinf(boxes[:, QUARTER[0], QUARTER[1]]))
+    if needs_box and len(boxless):
+        where = "the trajectory" if len(boxless) == len(boxes) else f"frame {chunk.start + boxless[0]}"
         raise DataError(
-            f"{feature!r} needs the density, so a periodic box in every frame; the trajectory has none: write it with "
+            f"{feature!r} needs the density, so a periodic box in every frame; {where} has none: write it with "
             "the box (gmx trjconv -box), or ask for 'distances'"
         )
     half = float(np.sqrt(boxes[:, QUARTER[0], QUARTER[1]].min()))

@@ -8,6 +8,7 @@ called ``<key>.partial``; it is never read as a store, but the next run takes ov
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -24,12 +25,14 @@ import numpy as np
 from mdnb.errors import DataError
 from mdnb.features.identity import key_of
 from mdnb.features.passes import in_order
-from mdnb.files import locked
+from mdnb.files import NO_LOCKS, locked
 from mdnb.machine import user_cache
 
 __all__ = ["FeatureStore", "cache_folder"]
 
 _LOG = logging.getLogger(__name__)
+#: What the system says of a folder that must not be written to.
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FORMAT = 2
 _Block = tuple[int, int]
 
@@ -83,7 +86,10 @@ class FeatureStore:
             try:
                 held.enter_context(locked(self.path.with_name(self.path.name + ".lock")))
             except OSError as error:
-                raise self._unusable(error) from error
+                if error.errno in NO_LOCKS:
+                    _LOG.warning("%s is on a file system without locks: one process at a time", self.path.parent)
+                elif not (error.errno in _READ_ONLY and self.path.is_dir()):  # there is nothing to write
+                    raise self._unusable(error) from error
             yield
 
     def open(self, n_jobs: int = 1) -> tuple[list[np.ndarray], np.ndarray] | None:
@@ -97,7 +103,10 @@ class FeatureStore:
         if wrong:
             _LOG.warning("the store %s is damaged (%s); what is damaged is computed again", self.path, wrong)
             shutil.rmtree(self._partial, ignore_errors=True)
-            self.path.rename(self._partial)
+            try:
+                self.path.rename(self._partial)
+            except OSError as error:
+                raise self._unusable(error) from error
             return None
         with suppress(OSError):  # of a folder that may be read only
             os.utime(self.path / "header.json")  # used now

@@ -30,8 +30,8 @@ class Torsions(Featurizer):
 
     Parameters
     ----------
-    kinds : tuple of str
-        Any of phi, psi, omega, chi1 to chi4.
+    kinds : str or tuple of str
+        Any of phi, psi, omega, chi1 to chi4; ``chi`` stands for these four.
     representation : {"sincos", "angle"}
         Sine and cosine (no jump at 180 degrees), or the angle in radian.
     """
@@ -39,7 +39,9 @@ class Torsions(Featurizer):
     name = "torsions"
     needed = "it needs residues with backbone atoms named N, CA, C"
 
-    def __init__(self, kinds: tuple[str, ...] = KINDS, representation: str = "sincos") -> None:
+    def __init__(self, kinds: str | tuple[str, ...] = KINDS, representation: str = "sincos") -> None:
+        asked = (kinds,) if isinstance(kinds, str) else kinds
+        kinds = tuple(one for kind in asked for one in (KINDS[3:] if kind == "chi" else (kind,)))
         for kind in kinds:
             if kind not in KINDS:
                 raise unknown_name("kind of torsion", kind, KINDS)

@@ -48,7 +48,7 @@ class Work:
     @cached_property
     def looks_at(self) -> np.ndarray | None:
         """The atoms that any of the featurizers looks at, or None for all."""
-        looks_at = [maker.looks_at for _, makers in self._groups for maker in makers]
+        looks_at = [None if maker.takes_all else maker.looks_at for _, makers in self._groups for maker in makers]
         known = [atoms for atoms in looks_at if atoms is not None]
         return np.unique(np.concatenate(known)) if len(known) == len(looks_at) else None
 

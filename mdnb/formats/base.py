@@ -27,6 +27,7 @@ __all__ = [
     "TrajectoryFile",
     "first_time_step",
     "short_names",
+    "time_rounding",
 ]
 
 #: Held while a file is read whose format's library must not run in two threads.
@@ -149,8 +150,12 @@ class TrajectoryFile(ABC):
         else:
             first, second, last = (float(self.read(i, i + 1, 1, none, False, False).time[0]) for i in some)
         mean = (last - first) / (self.n_frames - 1)
-        even = mean > 0 and abs(second - first - mean) <= 0.05 * mean
-        return second - first if even else float("nan")
+        rounding = time_rounding(max(abs(first), abs(last)))
+        if not (mean > 0 and abs(second - first - mean) <= 0.05 * mean + 2 * rounding):
+            return float("nan")
+        known = min(rounding / (self.n_frames - 1), 1e-3 * mean)
+        shorter = (float(f"{mean:.{digits}g}") for digits in range(1, 8))
+        return next((number for number in shorter if abs(number - mean) <= known), mean)
 
     @contextmanager
     def reading(self, what: str) -> Iterator[None]:
@@ -205,6 +210,11 @@ class ArrayFile(TrajectoryFile):
         return Frames(
             time=np.asarray(time, np.float64), box=None if box is None else np.asarray(box, np.float32), **found
         )
+
+
+def time_rounding(latest: float) -> float:
+    """Return how far the times of a file, up to the latest one in ps, may be off: most formats keep them as float32."""
+    return float(np.spacing(np.float32(latest)))
 
 
 def first_time_step(files: Sequence[TrajectoryFile]) -> float:

@@ -1,8 +1,8 @@
 """Where the frames of a large file begin, kept on disk so that they are searched once.
 
-An index is written only for a file of at least 16 MB whose search took longer than 0.1 s (a large text file, a file on
-a slow or cold disk), so that folders are not littered: as ``.NAME.mdnb-index`` beside the data, or, where that cannot
-be written, in the user's cache folder (``MDNB_CACHE`` overrules it). It holds numbers with a checksum, never a pickle.
+An index is written only for a file of at least 16 MB whose search took longer than 10 ms (reading the index takes a
+tenth of that), so that folders are not littered: as ``.NAME.mdnb-index`` beside the data, or, where that cannot be
+written, in the user's cache folder (``MDNB_CACHE`` overrules it). It holds numbers with a checksum, never a pickle.
 It is used while the file has the same size and time of change, or has grown at its end only; it is searched again
 otherwise, and when the index is damaged.
 """

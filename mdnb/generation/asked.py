@@ -14,7 +14,10 @@ from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 
-__all__ = ["asked_range", "extrapolated", "read_condition"]
+__all__ = ["SLACK", "asked_range", "extrapolated", "known_range", "read_condition"]
+
+#: Of the range of the training data: so far outside is still inside, since what was asked for went through other units.
+SLACK = 1e-5
 
 
 def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -41,7 +44,8 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
             "mdnb.fit(features, target, ...)"
         )
     if isinstance(condition, Mapping):
-        if len(condition) != 1 or not _is_called(target.name, str(next(iter(condition)))):
+        name = str(next(iter(condition), ""))
+        if len(condition) != 1 or not (_is_called(target.name, name) or _is_called(target.asked, name)):
             raise SpecError(f"condition = {dict(condition)!r}: this {run.family} knows {target.name!r} only")
         condition = next(iter(condition.values()))
     values = np.atleast_1d(np.asarray(condition))
@@ -50,17 +54,20 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
             f"the condition has the shape {values.shape}, expected one value, or one for each of {n} structures"
         )
     if target.classes:
-        for value in values.tolist():
-            if value not in target.classes:
-                raise unknown_name(f"class of {target.name!r}", str(value), target.classes)
-        numbers = np.array([target.classes.index(value) for value in values.tolist()])
-        return torch.from_numpy(np.broadcast_to(numbers, n).copy()), ()
+        names = [_class_name(value) for value in values.tolist()]
+        for name in names:
+            if name not in target.classes:
+                raise unknown_name(f"class of {target.name!r}", name, target.classes)
+        unseen = sorted(set(names) - set(_seen(run)))
+        notes = (f"no training frame is {' or '.join(unseen)}: what is made of it is extrapolated",) if unseen else ()
+        numbers = np.array([target.classes.index(name) for name in names])
+        return torch.from_numpy(np.broadcast_to(numbers, n).copy()), notes
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         raise SpecError(
             f"condition = {condition!r}: expected a number in {target.unit or 'the unit of ' + target.name}"
         )
-    low, high = (end * target.scale + target.mean for end in _ends(run))
-    notes: tuple[str, ...] = ()
+    low, high = known_range(run)
+    notes = ()
     if values.min() < low or values.max() > high:
         notes = (
             f"{target.name} {values.min():.4g} to {values.max():.4g} {target.unit} was asked for, the training data "
@@ -71,7 +78,7 @@ def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tup
 
 
 def extrapolated(run: Run, wanted: Tensor | None) -> np.ndarray | None:
-    """Return which of the conditions lie outside those of the training data, (n,); None where there is no range.
+    """Return which of the conditions lie outside those of the training data, (n,); None where there are none.
 
     Parameters
     ----------
@@ -80,15 +87,18 @@ def extrapolated(run: Run, wanted: Tensor | None) -> np.ndarray | None:
     wanted : (n,) Tensor or None
         As `read_condition` returns it.
     """
-    if wanted is None or run.target is None or run.target.classes:
+    if wanted is None or run.target is None:
         return None
+    if run.target.classes:
+        seen = [run.target.classes.index(name) for name in _seen(run)]
+        return ~np.isin(wanted.numpy(), seen)
     low, high = _ends(run)
-    slack = 1e-5 * (high - low)  # an end that was asked for went through other units
+    slack = SLACK * (high - low)
     return np.asarray(((wanted < low - slack) | (wanted > high + slack)).numpy())
 
 
 def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
-    """Return what can be asked for: both ends of the training data in the target's unit, the classes, or None.
+    """Return what can be asked for: both ends of the training data in the target's unit, their classes, or None.
 
     Parameters
     ----------
@@ -109,7 +119,13 @@ def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:
     if run.target is None:
         return None
     if run.target.classes:
-        return run.target.classes
+        return _seen(run)
+    return known_range(run)
+
+
+def known_range(run: Run) -> tuple[float, float]:
+    """Return both ends of the target of the training data, in its unit."""
+    assert run.target is not None
     low, high = (end * run.target.scale + run.target.mean for end in _ends(run))
     return low, high
 
@@ -119,6 +135,18 @@ def _ends(run: Run) -> tuple[float, float]:
     assert isinstance(run.model, Generator)
     known = run.model.coding.condition.known
     return float(known[0]), float(known[-1])
+
+
+def _seen(run: Run) -> tuple[str, ...]:
+    """Return the classes that training frames have."""
+    assert isinstance(run.model, Generator)
+    assert run.target is not None
+    return tuple(run.target.classes[int(number)] for number in run.model.coding.condition.known.unique())
+
+
+def _class_name(value: Any) -> str:
+    """Return the name that `mdnb.fit` gives the class of a label: that of 300 and of 300.0 is ``"300"``."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _is_called(target: str, asked: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mdnb.errors import DataError
+from mdnb.generation.asked import SLACK
 from mdnb.generation.generated import Generated
 
 __all__ = ["Control", "control"]
@@ -59,7 +60,9 @@ class Control:
         """Which requests lie outside the range of the training data, (n,): extrapolation."""
         if self.known is None:
             return np.zeros(len(self), bool)
-        return np.asarray((self.requested < self.known[0]) | (self.requested > self.known[1]))
+        low, high = self.known
+        slack = SLACK * (high - low)
+        return np.asarray((self.requested < low - slack) | (self.requested > high + slack))
 
     def inside(self) -> Control:
         """Return the same of the requests inside the range of the training data.
@@ -86,7 +89,7 @@ class Control:
         return text
 
 
-def control(requested: Any, obtained: Any, known: Any = None, *, seed: int = 0) -> Control:
+def control(requested: Any, obtained: Any, known: Any = None, *, reference: Any = None, seed: int = 0) -> Control:
     """Compare what was asked for with what was obtained.
 
     Parameters
@@ -97,7 +100,9 @@ def control(requested: Any, obtained: Any, known: Any = None, *, seed: int = 0) 
         What the structures have; the name of a target is computed from the structures of a `Generated`, as
         `mdnb.generation.measure.measured` does it.
     known : (m,) array, optional
-        The values of the training data, or both ends of their range.
+        The values of the training data, or both ends of their range; of a `Generated` that of its run by default.
+    reference : Trajectories or mdtraj.Trajectory, optional
+        As `measured` takes it, for targets such as ``"native-contacts"``.
     seed : int
         Of the bootstrap.
 
@@ -108,15 +113,22 @@ def control(requested: Any, obtained: Any, known: Any = None, *, seed: int = 0) 
     Raises
     ------
     DataError
-        When there are fewer than three, or they are no numbers, or nothing was asked for.
+        When there are fewer than three, or they are no numbers but classes, or nothing was asked for.
     """
     if isinstance(requested, Generated):
         if requested.requested is None:
             raise DataError("these structures were generated without a condition; give one: mdnb.generate(run, n, ...)")
+        if requested.origin is not None and requested.origin.classes:
+            raise DataError(
+                f"what was requested are classes ({', '.join(requested.origin.classes)}), which have no correlation; "
+                "the share that was obtained is (mdnb.measured(made.structures, target) == made.requested).mean()"
+            )
         if isinstance(obtained, str):
             from mdnb.generation.measure import measured
 
-            obtained = measured(requested.structures, obtained)
+            obtained = measured(requested.structures, obtained, reference)
+        if known is None and requested.origin is not None:
+            known = requested.origin.target_range or None
         requested = requested.requested
     elif isinstance(obtained, str):
         raise DataError(

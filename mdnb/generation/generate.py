@@ -94,7 +94,7 @@ def generate(
             f"{first:.1%} passed the checks as first drawn, {1 - len(made.refused) / n:.1%} after at most {attempts} "
             f"draws each ({made.draws.sum():,} in all)",
         )
-    result = _finished(maker, made.structures, made.checks, wanted, seed, notes, clean_up)
+    result = _finished(maker, made.structures, made.checks, made.condition, seed, notes, clean_up)
     return replace(result, draws=made.draws)
 
 
@@ -145,7 +145,8 @@ def _finished(
             )
     requested = None
     if wanted is not None and run.target is not None:
-        requested = wanted.numpy() if run.target.classes else wanted.numpy() * run.target.scale + run.target.mean
+        known = wanted.numpy()
+        requested = known.astype(int) if run.target.classes else known * run.target.scale + run.target.mean
     origin, outside = Origin.of(run), extrapolated(run, wanted)
     return Generated(
         structures, checks, run.family, seed, requested, notes, origin, checks_before=before, extrapolated=outside

@@ -32,7 +32,8 @@ class Generated:
     family : str
     seed : int
     requested : (n_structures,) array or None
-        What each was asked to be: class numbers, or numbers in the condition's unit.
+        What each was asked to be, or drawn to be where nothing was asked of a run with a target: class numbers, or
+        numbers in the condition's unit.
     notes : tuple of str
         What a reader has to know, such as a condition that the training data do not cover.
     origin : Origin or None

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import mdnb
+from mdnb.generation.asked import known_range
 from mdnb.runs import Run
 from mdnb.runs.storage import weights_sha256
 
@@ -27,13 +28,15 @@ class Origin:
     spec : str
         Its family and the choices it was made with.
     data : tuple of str
-        Names of the trajectories it was trained on.
+        Names of the trajectories in its training part.
     data_sha256 : str
-        Of their features.
+        Of all features that it was given, those of its validation and test part too.
     target : str
         What `requested` is of, with its unit.
     classes : tuple of str
         Names of the classes that are requested by number.
+    target_range : tuple of float
+        Both ends of the target's range in its training part; empty where it is no number.
     """
 
     run: str
@@ -44,11 +47,11 @@ class Origin:
     data_sha256: str
     target: str = ""
     classes: tuple[str, ...] = ()
+    target_range: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, run: Run) -> Origin:
         """Return the origin of what a run draws now."""
-        data = run.provenance["data"]
         target = run.target
         unit = f" ({target.unit})" if target is not None and target.unit else ""
         return cls(
@@ -56,10 +59,11 @@ class Origin:
             weights_sha256=weights_sha256(run),
             mdnb=mdnb.__version__,
             spec=repr(run.spec),
-            data=tuple(data["trajectories"]),
-            data_sha256=data["sha256_of_values"],
+            data=tuple(run.split["train"]["names"]),
+            data_sha256=run.provenance["data"]["sha256_of_values"],
             target="" if target is None else f"{target.name}{unit}",
             classes=() if target is None else target.classes,
+            target_range=() if target is None or target.classes else known_range(run),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class Proposals:
         What the checks say of them.
     draws : (n,) int array
         How often each was drawn.
+    condition : (n,) Tensor or None
+        What each was asked to be; where nothing was asked, what was drawn from the conditions of the training.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class Proposals:
         self, model: Generator, n: int, condition: Tensor | None, generator: torch.Generator, maker: Maker
     ) -> None:
         self._model, self._maker, self._generator = model, maker, generator
-        self._condition, self._latents = model.latents(n, generator, condition)
+        self.condition, self._latents = model.latents(n, generator, condition)
         self._which = torch.rand(n, generator=generator)
         self.structures = maker.make(self._drawn(np.arange(n)))
         self.checks = check_structures(self.structures, maker.limits)
@@ -74,5 +76,5 @@ class Proposals:
                 self.checks[name][taken] = passed[better]
 
     def _drawn(self, rows: np.ndarray) -> Tensor:
-        known = None if self._condition is None else self._condition[rows]
+        known = None if self.condition is None else self.condition[rows]
         return self._model.frames(self._latents[rows], self._generator, known, self._which[rows])

@@ -11,7 +11,7 @@ from mdnb.generation.judgement import Row
 from mdnb.generation.manifold import Manifolds
 from mdnb.generation.novelty import NoveltyJudge, warning
 
-__all__ = ["check_rows", "energy_rows", "neighbour_rows", "novelty_rows"]
+__all__ = ["check_rows", "energy_rows", "neighbour_rows", "novelty_rows", "weighted_medians"]
 
 #: Samples of each kind whose neighbourhoods are compared, and frames that set the limits of the checks.
 _NEIGHBOURS, _LIMITS = 2_000, 5_000
@@ -65,13 +65,17 @@ def energy_rows(case: Case) -> list[Row]:
     if case.real.energies is None:
         return []
     middle = float(np.median(case.real.energies))
+    real = case.real.ensemble
+    draws = weighted_medians(case.real.energies, case.weights[:, : real.n_blocks][:, real.blocks])
     known = case.seen is not None and case.seen.energies is not None
     floor = abs(float(np.median(case.seen.energies)) - middle) if known and case.seen is not None else _NAN  # type: ignore[arg-type]
     rows = []
     for name, one in case.made.items():
         if one.energies is not None:
             value = abs(float(np.median(one.energies)) - middle)
-            rows.append(Row(name, "energy, shift of the median (kJ/mol)", "", value, _NAN, _NAN, floor, "lower"))
+            own = weighted_medians(one.energies, case.weights_of(name)[:, one.ensemble.blocks])
+            low, high = interval(value, np.abs(own - draws), min(real.n_blocks, one.ensemble.n_blocks))
+            rows.append(Row(name, "energy, shift of the median (kJ/mol)", "", value, low, high, floor, "lower"))
     return rows
 
 
@@ -96,11 +100,19 @@ def novelty_rows(case: Case) -> tuple[list[Row], list[str]]:
         between = interval(preference, weights @ found.prefers, n_blocks, (0.0, 1.0))
         rows.append(Row(name, "nearer to training than to held-out", "", preference, *between, novelty.fair, "lower"))
         middle, real = float(np.median(found.nearest)), float(np.median(novelty.expected))
-        rows.append(Row(name, "RMSD to training, median (nm)", "", middle, _NAN, _NAN, real, "higher"))
+        between = interval(middle, weighted_medians(found.nearest, weights), chosen.n_blocks)
+        rows.append(Row(name, "RMSD to training, median (nm)", "", middle, *between, real, "higher"))
         text = warning(name, share, low, preference, novelty.fair, float(found.same.mean()))
         if text:
             warnings.append(text)
     return rows, warnings
+
+
+def weighted_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the median of values (n,) for each row of weights (n_draws, n), (n_draws,)."""
+    order = np.argsort(values)
+    share = np.cumsum(weights[:, order], axis=1, dtype=float)
+    return np.asarray(values)[order][(share >= 0.5 * share[:, -1:]).argmax(1)]
 
 
 def _checked(passed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

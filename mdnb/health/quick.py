@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.formats.base import UNREADABLE, TrajectoryFile
+from mdnb.formats.base import UNREADABLE, TrajectoryFile, time_rounding
 from mdnb.health.findings import Finding, frame_ranges
 
 __all__ = ["quick_findings", "time_findings"]
@@ -73,7 +73,8 @@ def time_findings(times: np.ndarray, name: str) -> list[Finding]:
             )
         )
     step = float(np.median(steps))
-    uneven = np.flatnonzero((steps > 0) & (np.abs(steps - step) > 0.05 * abs(step))) + 1
+    allowed = 0.05 * abs(step) + 2 * time_rounding(float(np.nanmax(np.abs(times))))
+    uneven = np.flatnonzero((steps > 0) & (np.abs(steps - step) > allowed)) + 1
     if step > 0 and len(uneven):
         lost = (steps[uneven - 1] > step).all()
         found.append(

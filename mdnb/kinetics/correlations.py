@@ -35,6 +35,8 @@ class Series:
         In ps.
     part : str
         "test" for trajectories that the functions have never seen, or "all".
+    window : int
+        Frames of a sample.
     """
 
     values: np.ndarray
@@ -42,6 +44,7 @@ class Series:
     trajectory: np.ndarray
     time_step: float
     part: str
+    window: int
 
     @property
     def n_functions(self) -> int:
@@ -50,7 +53,7 @@ class Series:
 
     def frames(self, lag_time: float) -> int:
         """Return a lag time in frames, or refuse it."""
-        lag = lag_frames(lag_time, self.time_step)
+        lag = lag_frames(lag_time, self.time_step, self.window)
         longest = int(np.unique(self.piece, return_counts=True)[1].max())
         if lag >= longest:
             raise DataError(
@@ -196,7 +199,7 @@ def make_series(run: Run | None, features: Features, functions: np.ndarray | Non
     chosen = np.flatnonzero(inside)
     breaks = (np.diff(first[chosen]) != 1) | (np.diff(trajectory[chosen]) != 0)
     piece = np.concatenate([[0], np.cumsum(breaks)])
-    return Series(values[chosen], piece, trajectory[chosen], features.source.time_step, part)
+    return Series(values[chosen], piece, trajectory[chosen], features.source.time_step, part, windows.shape[1])
 
 
 def is_reversible(run: Run | None, reversible: bool | None) -> bool:

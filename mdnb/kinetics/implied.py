@@ -134,7 +134,7 @@ def timescales(
     DataError
         When there is no test part, or the functions do not fit.
     SpecError
-        When a lag time is no whole number of frames.
+        When a lag time is no whole number of frames, or shorter than the windows of the run, which then share frames.
 
     References
     ----------

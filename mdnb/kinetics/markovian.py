@@ -117,7 +117,7 @@ def chapman_kolmogorov(
     DataError
         When the trajectories of the part are too short for so many lag times.
     SpecError
-        When there is no lag time, or it is no whole number of frames.
+        When there is no lag time, or it is no whole number of frames, or shorter than the run's windows.
 
     References
     ----------

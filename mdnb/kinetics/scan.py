@@ -17,6 +17,7 @@ from mdnb.runs import Run
 from mdnb.scores import Score
 from mdnb.specs import Training
 from mdnb.training import fit
+from mdnb.training.prepare import usual_window
 
 __all__ = ["LagScan", "lag_scan"]
 
@@ -86,6 +87,7 @@ def lag_scan(
     objective : SlowModes, optional
         How many modes, and whether the dynamics is reversible; its lag time is not used.
     window : Window, optional
+        Of all runs; by default what suits the family, but no longer than the shortest lag.
     n_bootstrap : int
 
     Returns
@@ -96,14 +98,20 @@ def lag_scan(
     ------
     DataError
         Without lag times, and as `mdnb.fit` does.
+    KeyboardInterrupt
+        When it is interrupted.
     """
     if not len(lag_times):
         raise DataError("lag_times is empty: give the lag times to scan in ps, such as [1, 2, 5, 10]")
     aim = objective or SlowModes()
+    if window is None:  # the same for all lag times
+        window = usual_window(features, spec, replace(aim, lag_time=float(min(lag_times))))
     runs, found = [], []
     for lag in lag_times:
         own = replace(aim, lag_time=float(lag))
         run = fit(features, None, spec, training, window=window, objective=own)
+        if run.provenance.get("interrupted"):
+            raise KeyboardInterrupt
         runs.append(run)
         found.append(timescales(run, features, [float(lag)], n_bootstrap=n_bootstrap))
     columns = zip(*((one.values, one.low, one.high, one.eigenvalues) for one in found), strict=True)

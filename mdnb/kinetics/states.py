@@ -92,7 +92,7 @@ def metastable_states(
     Raises
     ------
     SpecError
-        For fewer than two states, or without a lag time.
+        For fewer than two states, or without a lag time that the run's windows fit into.
     DataError
         When the trajectories do not connect enough clusters.
 

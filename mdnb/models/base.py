@@ -99,6 +99,18 @@ class Objective(Spec):
         """
         return None
 
+    def usual_window(self, frames: int, time_step: float) -> int:
+        """Return the frames of a window where none is asked for.
+
+        Parameters
+        ----------
+        frames : int
+            What the family usually takes.
+        time_step : float
+            Between frames, in ps; NaN when unknown.
+        """
+        return frames
+
     def n_outputs(self, shape: tuple[int, ...]) -> int:
         """Return the number of outputs, for frames of that shape."""
         raise NotImplementedError

@@ -13,7 +13,8 @@ __all__ = ["Condition"]
 class Condition(nn.Module):
     """A class as one of n, or a scaled number, as columns for a network; nothing where there is no condition.
 
-    It remembers up to 1,000 conditions of the training samples, which are drawn from when none is asked for.
+    It remembers 1,000 conditions of the training samples, which are drawn from when none is asked for; of classes each
+    that there is.
 
     Parameters
     ----------
@@ -45,8 +46,14 @@ class Condition(nn.Module):
 
     def remember(self, y: Tensor | None) -> None:
         """Keep evenly chosen conditions of the training samples."""
-        if y is not None and self.width:
-            self.known.copy_(y.sort().values[torch.linspace(0, len(y) - 1, len(self.known)).round().long()])
+        if y is None or not self.width:
+            return
+        known = y.sort().values[torch.linspace(0, len(y) - 1, len(self.known)).round().long()]
+        if self.kind == "class":
+            rare = y.unique()[~torch.isin(y.unique(), known)]
+            (common,) = torch.where(known == known.mode().values)
+            known[common[: len(rare)]] = rare
+        self.known.copy_(known.sort().values)
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor | None:
         """Return n conditions as they were in training, or None."""

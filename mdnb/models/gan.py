@@ -44,15 +44,17 @@ class GANModel(Generator):
     The critic is shown latents with the rest of the real frame, or with a generated one, so that the generator learns
     how the atoms move in every state of the molecule, and no state can be forgotten: a plain WGAN-GP of internal
     coordinates leaves out or invents states. Latents are drawn from a density fitted on those of the training frames,
-    and mean and spread of each number of the rest are those of the training frames: what is left of a game that two
-    networks play is off by some percent, and frames with too little thermal motion crowd around the training frames.
+    and mean and spread of each number of the rest, over all training frames, are set to those of the training frames
+    after the last epoch: what is left of a game that two networks play is off by some percent, and frames with too
+    little thermal motion crowd around the training frames.
 
     Data: x (batch, 1, *shape), scaled; y (batch,) for a conditional one. Loss: Wasserstein critic with gradient
     penalty, and that of a VAE for encoder and decoder, trained in turns. Shape: `score` is (batch, 1), the
     critic's score (high for real frames). The history holds two measures of mode collapse: ``coverage``, the share of
     held-out real frames that have a generated one, made of the latents of others, among their neighbours along the
     three first principal components (about 0.97 where the two distributions are the same), and ``diversity``, the
-    spread of generated frames over that of real ones (then 1).
+    spread of generated frames over that of real ones (then 1); both before that spread is set, of the weights as they
+    are in that epoch.
 
     References: Larsen et al. (2016, VAE/GAN), https://doi.org/10.48550/arXiv.1512.09300; Dumoulin et al. (2017, critic
     of frames and latents), https://doi.org/10.48550/arXiv.1606.00704; Gulrajani et al. (2017, gradient penalty),
@@ -163,10 +165,12 @@ class GANModel(Generator):
     def finish(self, train: Part, validation: Part) -> list[str]:
         """Fit the density of the latents, set mean and spread of the rest, and say when modes are missing."""
         notes = self.autoencoder.finish(train, validation)
-        self._set_spread(train)
+        self.factor.fill_(1.0)
+        self.offset.fill_(0.0)
         seen = validation.spread(500)
         made = self.sample(len(seen.x), torch.Generator(seen.x.device).manual_seed(0), seen.y)
-        found = _collapse(seen.x.flatten(1), made.flatten(1))
+        found = _collapse(seen.x.flatten(1), made.flatten(1))  # of what was learned: the spread is set afterwards
+        self._set_spread(train)
         # As good as real frames of the training.
         usual = _collapse(seen.x.flatten(1), train.spread(500).x.flatten(1))
         if found["coverage"] >= 0.6 * usual["coverage"] and found["diversity"] >= 0.7 * usual["diversity"]:

@@ -65,7 +65,7 @@ def check_stored(content: Mapping[str, Any], task: Task, target: Any, tensors: M
     for name, score in content["scores"].items():
         numbers = [score["value"], score["low"], score["high"], *score["draws"]]
         _require(isinstance(score["metric"], str) and all(map(_number, numbers)), f"the score {name!r} is no number")
-    _check_origin(content["split"], content["provenance"])
+    _check_origin(content["split"], content["provenance"], () if target is None else target.classes)
     expected = {"scaler.mean": task.shape, "scaler.scale": task.shape, "reference": (n_atoms, 3)}
     for name, shape in expected.items():
         found = tuple(tensors[name].shape)
@@ -108,7 +108,9 @@ def _check_target(task: Task, target: Any) -> None:
     _require((target is not None) == labelled, f"a task of the kind {task.kind!r} has the target {target!r}")
     if target is None:
         return
-    _require(_texts([target.name, target.unit]) and _texts(target.classes), "the target is not named in words")
+    _require(
+        _texts([target.name, target.unit, target.asked]) and _texts(target.classes), "the target is not named in words"
+    )
     n_classes = task.n_outputs if task.kind == "class" else 0
     found = len(target.classes)
     _require(
@@ -118,10 +120,14 @@ def _check_target(task: Task, target: Any) -> None:
     _require(fits, "the target's mean and scale are no finite numbers")
 
 
-def _check_origin(split: Any, provenance: Any) -> None:
+def _check_origin(split: Any, provenance: Any, classes: tuple[str, ...]) -> None:
     _require(isinstance(split["description"], str), "the split is not described")
     for part in ("train", "test"):
         _require(all(map(_whole, split[part]["trajectories"])), "the split names no trajectories by number")
+    for part in ("train", "validation", "test"):
+        counts = split.get(part, {}).get("counts", {})  # earlier versions did not count
+        fits = isinstance(counts, dict) and counts.keys() <= set(classes) and all(map(_whole, counts.values()))
+        _require(fits, f"the samples of the {part} part are not counted by class")
     data = provenance["data"]
     _require(_texts(data["trajectories"]) and _whole(data["n_frames"]), "the provenance does not say which data")
 

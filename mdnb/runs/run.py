@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-import mdnb.models
-from mdnb.datasets import Samples, Scaler, Window, digest, make_samples
+from mdnb.datasets import Samples, Scaler, Window, make_samples
 from mdnb.errors import DataError
 from mdnb.features.base import Column, Features
-from mdnb.formats.topology_json import topology_to_json
 from mdnb.models.autoencoder import Generator
 from mdnb.models.base import Model, ModelSpec, Predictor, Task
 from mdnb.models.objectives.labels import GaussianHead
 from mdnb.scores import Score
 from mdnb.specs import Training
 
-__all__ = ["Run", "TargetInfo", "provenance", "record_topology"]
+__all__ = ["Run", "TargetInfo"]
 
 
 @dataclass(frozen=True)
 class TargetInfo:
-    """What a run predicts: its name, classes or unit, and the mean and scale of a real-valued label."""
+    """What a run predicts: its name, classes or unit, the mean and scale of a number, and the name asked for."""
 
     name: str
     classes: tuple[str, ...] = ()
     unit: str = ""
     mean: float = 0.0
     scale: float = 1.0
+    asked: str = ""
 
 
 @dataclass
@@ -63,7 +60,7 @@ class Run:
     scores : dict of Score
         On the held-out test samples.
     split : dict
-        How the samples were parted, and the trajectories of each part.
+        How the samples were parted, and the trajectories of each part; of classes also ``counts``, the samples of each.
     provenance : dict
         Versions, machine, seed, data.
     topology : dict
@@ -151,7 +148,7 @@ class Run:
         return inside
 
     def require_finished(self) -> None:
-        """Refuse a run that was saved while it was trained, where what is fitted at the end is needed.
+        """Refuse a run of a training that was not finished, where what is fitted at the end is needed.
 
         Raises
         ------
@@ -160,8 +157,8 @@ class Run:
         """
         if self.provenance.get("unfinished"):
             raise DataError(
-                f"this {self.family} was saved while it was trained, and what is fitted at the end is missing; "
-                "mdnb.resume(folder) finishes it"
+                f"the training of this {self.family} was not finished, and what is fitted at the end is missing; "
+                "mdnb.resume(folder) finishes it where mdnb.fit got an out, else train again"
             )
 
     def inputs(self, features: Features, frames: np.ndarray) -> torch.Tensor:
@@ -194,7 +191,7 @@ class Run:
         if self.task.kind == "class":
             scores = torch.softmax(scores, dim=1)
         elif self.task.kind == "real" and self.target is not None:
-            scores = scores * self.target.scale + self.target.mean
+            scores = scores.double() * self.target.scale + self.target.mean  # beside a large mean too
         return scores.numpy()
 
     def predict(self, features: Features) -> np.ndarray:
@@ -305,28 +302,8 @@ class Run:
         lines += [f"  {name} {score} on the test part" for name, score in self.scores.items()]
         lines += [f"  note: {note}" for note in self.split["notes"]]
         if self.provenance.get("unfinished"):
-            lines.append("  note: saved while it was trained; mdnb.resume(folder) finishes it")
+            lines.append("  note: its training was not finished; mdnb.resume(folder) finishes it")
         return "\n".join(lines)
-
-
-def provenance(features: Features, seed: int) -> dict[str, Any]:
-    """Return versions, machine, seed and a hash of the data."""
-    packages = ("mdnb", "torch", "mdtraj", "numpy")
-    return {
-        "seed": seed,
-        "versions": {name: version(name) if name != "mdnb" else mdnb.__version__ for name in packages},
-        "python": platform.python_version(),
-        "data": {
-            "trajectories": list(features.source.names),
-            "n_frames": len(features),
-            "sha256_of_values": digest(features.values),
-        },
-    }
-
-
-def record_topology(features: Features) -> tuple[dict[str, Any], np.ndarray]:
-    """Return the topology as JSON and the first frame, which together rebuild the features' columns."""
-    return topology_to_json(features.topology), features.source.frames(0).xyz[0]
 
 
 def _batches(rows: np.ndarray, size: int = 2048) -> list[np.ndarray]:

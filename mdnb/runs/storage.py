@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from mdnb.datasets import Scaler, Window
 from mdnb.errors import DataError
 from mdnb.features.base import Column
-from mdnb.files import sha256_of, write_tensors
+from mdnb.files import sha256_of, user_path, write_tensors
 from mdnb.models.base import ModelSpec, Task
 from mdnb.models.stored import check_stored, check_weights
 from mdnb.runs.run import Run, TargetInfo
@@ -48,7 +48,8 @@ UNUSABLE = (
 
 def save_run(run: Run, folder: str | os.PathLike[str]) -> Path:
     """Write a run; see `Run.save`."""
-    asked, folder = Path(folder), Path(folder).resolve()  # of a link: the folder that it points to
+    asked = user_path(folder)
+    folder = asked.resolve()  # of a link: the folder that it points to
     check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -97,7 +98,7 @@ def _tensors(run: Run) -> dict[str, torch.Tensor]:
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read a run; see `Run.load`."""
-    folder = Path(folder)
+    folder = user_path(folder)
     if not folder.exists():  # it may have been killed while a new run took the old one's place
         folder = _left_aside(folder.resolve()) or folder
     for name in _FILES:
@@ -117,7 +118,9 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     except UNUSABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise DataError(f"{folder} holds no run that can be used ({kind}{reason}); save it again") from error
+        raise DataError(
+            f"{folder} holds no run that can be used ({kind}{reason}); train it again with this version"
+        ) from error
     run.folder = folder.resolve().name
     return run
 

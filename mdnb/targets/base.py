@@ -29,6 +29,8 @@ class Target:
     groups : (n_frames,) int array or None
         Frames with the same number belong together and must not be parted by a split, such as all replicas
         of one molecule. None where the trajectories are independent of each other.
+    asked : str
+        The name that `make_target` was asked for, such as ``"native-contacts:100"``; empty where it was no name.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Target:
     classes: tuple[str, ...] = ()
     unit: str = ""
     groups: np.ndarray | None = None
+    asked: str = ""
 
     @property
     def is_class(self) -> bool:

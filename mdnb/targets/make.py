@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os.path import splitext
 from pathlib import Path, PurePath
 from typing import Any
@@ -131,9 +132,9 @@ def _made(features: Features, target: Any) -> Target:
                 "a dictionary by trajectory, or one label for each frame"
             )
         if name in TARGETS:
-            return TARGETS[name](features, option)
+            return replace(TARGETS[name](features, option), asked=target)
         if name in FEATURIZERS:
-            return feature(features, name, option)
+            return replace(feature(features, name, option), asked=target)
         raise unknown_name("target", name, [*TARGETS, *FEATURIZERS])
     if callable(target):
         return _of_function(features, target)

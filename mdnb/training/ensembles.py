@@ -14,7 +14,7 @@ import numpy as np
 from mdnb.datasets import Window
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
-from mdnb.files import write_whole
+from mdnb.files import user_path, write_whole
 from mdnb.models.base import ModelSpec
 from mdnb.models.objectives import Labels
 from mdnb.runs import UNUSABLE, Run, check_folder, weights_sha256
@@ -85,7 +85,7 @@ class Ensemble:
         DataError
             When the folder holds something else, or is a file.
         """
-        folder = Path(folder)
+        folder = user_path(folder)
         _check(folder, len(self.runs))
         for number, run in enumerate(self.runs):
             run.save(folder / f"member-{number}")
@@ -101,7 +101,7 @@ class Ensemble:
         DataError
             When a member is missing or damaged, or not all are trained.
         """
-        folder = Path(folder)
+        folder = user_path(folder)
         if not (folder / _FILE).is_file():
             raise DataError(
                 f"{folder} has no {_FILE}; give the folder of a whole ensemble, or repeat the same "
@@ -181,7 +181,7 @@ def ensemble(
         raise SpecError(f"members = {members!r}: expected a whole number of at least 2")
     training = training or Training()
     split_seed = training.seed if training.split_seed < 0 else training.split_seed
-    folder = None if out is None else Path(out)
+    folder = None if out is None else user_path(out)
     if folder is not None:
         _check(folder, members)
     plans = [

@@ -49,7 +49,8 @@ def evaluate(plan: Plan, model: Model, batches: Batches) -> dict[str, Score]:
     if plan.task.kind == "forecast":
         ahead = [(model.score(b.x) - b.later.flatten(1)).square().mean(1) for b in test]  # type: ignore[union-attr]
         return error_scores("forecast error", torch.cat(ahead).cpu().numpy(), where)
-    outputs = torch.cat([model.score(batch.x) for batch in test]).cpu().numpy()
+    # In double precision: in the label's unit a large offset, as of total energies, leaves single precision no digits.
+    outputs = torch.cat([model.score(batch.x) for batch in test]).double().cpu().numpy()
     assert plan.samples.labels is not None
     assert plan.target is not None
     labels = plan.samples.labels[plan.split.test]

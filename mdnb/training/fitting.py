@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch
 from mdnb.datasets import Window
 from mdnb.errors import DataError, MdnbError, SpecError, TrainingError
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import Model, ModelSpec, Objective
 from mdnb.runs import Run, check_folder
 from mdnb.specs import Training
@@ -57,13 +57,15 @@ def fit(
     training : Training, optional
     window : Window, optional
         Frames of one sample, and how far ahead the label lies. By default one frame and its own label
-        (ten frames for a family that learns time).
+        (ten frames for a family that learns time; with a lag time no more than the lag has, since windows that share
+        frames foretell each other).
     objective : Objective or str, optional
         What to learn where it is not a target: ``mdnb.SlowModes(lag_time=10)``, ``mdnb.Forecast()``,
         ``mdnb.TimeLagged()``, ``mdnb.Propagate()``; or ``mdnb.Labels(uncertainty=True)`` for a number with its error.
     out : path, optional
         Folder of the run. While it is trained, the folder ``<out>.training`` beside it holds all that is needed to
-        go on after a crash: `mdnb.resume`, or the same call again, continues there, to the same weights bit for bit.
+        go on after a crash: `mdnb.resume`, or the same call again, continues there, to the same weights bit for bit
+        (with the threads it began with).
     callback : function, optional
         Called with the row of each epoch; training ends when it returns True.
     stop : function, optional
@@ -73,12 +75,12 @@ def fit(
     -------
     Run
         With the weights of the epoch of least validation loss. After a keyboard interrupt it holds what
-        was learned until then.
+        was learned until then; without scores where that came while it was judged.
 
     Raises
     ------
     SpecError
-        For an unknown family or objective, or a target where none belongs.
+        For an unknown family or objective, a target where none belongs, or windows longer than the lag.
     DataError
         When labels do not fit the frames, there are too few samples to part, or `out` holds another unfinished
         training.
@@ -87,7 +89,7 @@ def fit(
     """
     if out is not None:
         TrainingFolder(out)
-        check_folder(Path(out).resolve())
+        check_folder(user_path(out).resolve())
     return carry_out(prepare(features, target, spec, training, window, objective), out, callback, stop)
 
 
@@ -118,7 +120,7 @@ def resume(
     try:
         return Run.load(folder)
     except DataError as error:
-        if Path(folder).exists():
+        if user_path(folder).exists():
             raise
         raise DataError(f"there is no training to go on with in {folder}; give what mdnb.fit got as out") from error
 
@@ -153,6 +155,10 @@ def _train(
 ) -> Run:
     device = _device(plan.training, together)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
+        plan = replace(plan, training=replace(plan.training, device=device.type))
+        if folder is not None:
+            plan = replace(plan, training=replace(plan.training, threads=folder.threads(plan)))
         plan, model, batches, start_counts = _build(plan, together, device)
         with torch_threads(plan.training.threads):
             torch.manual_seed(plan.training.seed + together.rank)
@@ -172,7 +178,7 @@ def _train(
                         save.forget()
                     raise
                 complete, diverged = False, error
-            _finish(run, plan, state, batches)
+            complete &= _finish(run, plan, state, batches)
     if not complete:
         run.provenance["interrupted"] = True
     if save is not None:
@@ -245,9 +251,7 @@ class _Saver:
 
 
 def _build(plan: Plan, together: Workers, device: torch.device) -> tuple[Plan, Model, Batches, bool]:
-    """Return the plan with its device and threads, the untrained model, the batches, and whether its start counts."""
-    # A training goes on where it began: a GPU rounds otherwise, and keeps the optimizer's numbers otherwise.
-    plan = replace(plan, training=replace(plan.training, device=device.type))
+    """Return the plan with its threads, the untrained model, the batches, and whether its start counts."""
     batches = Batches(plan, device)
     torch.manual_seed(plan.training.seed)
     model = plan.spec.build(plan.task).to(device)
@@ -275,21 +279,27 @@ def _trial(plan: Plan, model: Model, batches: Batches) -> Callable[[], None]:
     return step
 
 
-def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> Run:
-    """Give the run the best weights, the history and the scores."""
+def _finish(run: Run, plan: Plan, state: State, batches: Batches) -> bool:
+    """Give the run the best weights, the history and the scores; return whether it was let to."""
     model = state.model
     model.load_state_dict(state.best)
     model.eval()
     model.zero_grad(set_to_none=True)
     torch.manual_seed(plan.training.seed)  # the same in all processes
     run.history = state.history
-    run.split = {
-        **plan.parts,
-        "notes": [*plan.parts["notes"], *model.finish(batches.part("train"), batches.part("validation"))],
-    }
-    run.scores = evaluate(plan, model, batches)
-    model.cpu()
-    return run
+    run.provenance["unfinished"] = True
+    try:
+        notes = model.finish(batches.part("train"), batches.part("validation"))
+        run.split = {**plan.parts, "notes": [*plan.parts["notes"], *notes]}
+        del run.provenance["unfinished"]
+        run.scores = evaluate(plan, model, batches)
+    except KeyboardInterrupt:
+        if "unfinished" in run.provenance:  # what is fitted at the end may be half done
+            model.load_state_dict(state.best)
+        return False
+    finally:
+        model.cpu()
+    return True
 
 
 def _device(training: Training, together: Workers) -> torch.device:

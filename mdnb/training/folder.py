@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from mdnb.errors import DataError, TrainingError
-from mdnb.files import NO_LOCKS, locked
+from mdnb.files import NO_LOCKS, locked, user_path
+from mdnb.specs import Training
 from mdnb.training.plan import Plan
 from mdnb.training.state import State
 from mdnb.training.workers import Workers
@@ -38,7 +40,7 @@ class TrainingFolder:
     """
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
-        self.out = Path(out)
+        self.out = user_path(out)
         try:
             place = self.out.resolve()
             self.path = place.with_name(f"{place.name}.training")
@@ -83,6 +85,17 @@ class TrainingFolder:
                 _LOG.warning("%s is on a file system without locks: train there by one process at a time", self.out)
             yield
 
+    def threads(self, plan: Plan) -> int:
+        """Return the threads to train with: of a plan that is left there its own, since the last bits depend on them.
+
+        Raises
+        ------
+        DataError
+            When what is there is damaged.
+        """
+        left = self._left()
+        return left["threads"] if left is not None and left["key"] == plan.key else plan.training.threads
+
     def enter(self, plan: Plan, state: State, together: Workers) -> None:
         """Continue what was left, or write the plan.
 
@@ -94,9 +107,9 @@ class TrainingFolder:
             When it cannot be written.
         """
         error: TrainingError | None = None
-        left, values = self._left()
+        left = self._left()
         together.wait()  # all have looked before one writes
-        if left is not None and left != plan.key:
+        if left is not None and left["key"] != plan.key:
             raise DataError(
                 f"{self.path} holds another training that is not finished; mdnb.resume({str(self.out)!r}) goes on with "
                 "it, or delete that folder to begin anew"
@@ -105,7 +118,7 @@ class TrainingFolder:
             try:
                 if left is None:
                     (self.path / "state.json").unlink(missing_ok=True)
-                if left is None or values != plan.stored():  # the features may lie elsewhere now
+                if left is None or left["values"] != plan.stored():  # the features may lie elsewhere now
                     plan.save(self.path)
             except OSError as cause:
                 error = TrainingError(
@@ -117,14 +130,18 @@ class TrainingFolder:
             state.restore(self.path, plan.key, together.rank)
             together.wait()
 
-    def _left(self) -> tuple[str | None, str | None]:
-        """Return the key of the plan that is there and the file of its features, or None."""
+    def _left(self) -> dict[str, Any] | None:
+        """Return the key of the plan that is there, its threads and the file of its features, or None."""
         if not self.unfinished:
-            return None, None
+            return None
         try:
             content = json.loads((self.path / "plan.json").read_text(encoding="utf-8"))
-            return str(content["key"]), content["values"]
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            return {
+                "key": str(content["key"]),
+                "threads": Training.from_dict(content["training"]).threads,
+                "values": content["values"],
+            }
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"{self.path} holds no training that can be resumed ({error!r}); delete it and train again"
             ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.stats import t as student
 from mdnb.datasets import Window
 from mdnb.errors import SpecError
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.runs import Run
 from mdnb.scores import Score
@@ -82,6 +82,8 @@ def cross_validate(
         For fewer than two folds, and as `mdnb.fit` does.
     DataError
         When there are fewer trajectories than folds.
+    KeyboardInterrupt
+        When it is interrupted; what was trained is in the folder.
     """
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise SpecError(f"folds = {folds!r}: expected a whole number of at least 2")
@@ -89,8 +91,11 @@ def cross_validate(
     runs = []
     for fold in range(folds):
         own = replace(training, folds=folds, fold=fold)
-        where = None if out is None else Path(out) / f"fold-{fold}"
-        runs.append(fit(features, target, spec, own, window=window, objective=objective, out=where))
+        where = None if out is None else user_path(out) / f"fold-{fold}"
+        run = fit(features, target, spec, own, window=window, objective=objective, out=where)
+        if run.provenance.get("interrupted"):
+            raise KeyboardInterrupt
+        runs.append(run)
     scores = {}
     for name in runs[0].scores:
         values = np.array([run.scores[name].value for run in runs])

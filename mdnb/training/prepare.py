@@ -17,9 +17,10 @@ from mdnb.models.objectives import Labels, SlowModes
 from mdnb.runs import TargetInfo, provenance, record_topology
 from mdnb.specs import Spec, Training, spec_class
 from mdnb.targets import Target, make_target
+from mdnb.training.parts import describe_parts
 from mdnb.training.plan import Plan
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "usual_window"]
 
 
 def prepare(
@@ -32,13 +33,14 @@ def prepare(
 ) -> Plan:
     """Return the plan of a training; see `mdnb.fit` for the arguments and what is raised."""
     spec = _as_spec(spec)
-    training = training or Training()
-    window = window or Window(length=spec.window)
+    training = Training() if training is None else _checked(training, Training, "training", "mdnb.Training(epochs=2)")
+    if window is not None:
+        _checked(window, Window, "window", "mdnb.Window(length=5)")
     aim = _as_objective(spec, target, objective)
+    asked, window = window, usual_window(features, spec, aim) if window is None else window
+    _refuse_others(features)
     if not spec.supervised and window.length > 1:
         raise SpecError(f"{type(spec).__name__} learns one frame at a time, got a window of {window.length}")
-    if not isinstance(features, Features):
-        raise DataError(f"got {type(features).__name__!r} as features, expected what mdnb.featurize returns")
     _refuse_not_finite(features)
     made = None if target is None else make_target(features, target)
     later = None if aim is None else aim.later(window.length, features.source.time_step)
@@ -64,6 +66,12 @@ def prepare(
     where = provenance(features, training.seed)
     if made is not None:
         where["data"]["sha256_of_labels"] = digest(made.values)
+    parts = describe_parts(split, samples, features, made, weighted=bool(task.class_weights) or not spec.supervised)
+    if asked is None and window.length < spec.window:
+        parts["notes"].append(
+            f"windows are of {window.length} frame{'s' if window.length > 1 else ''} instead of this family's "
+            f"{spec.window}: the lag has no room for longer ones"
+        )
     return Plan(
         spec=spec,
         training=training,
@@ -76,11 +84,18 @@ def prepare(
         target=info,
         columns=features.columns,
         featurizers=features.featurizers,
-        parts=_describe(split, samples, features, made),
+        parts=parts,
         provenance=where,
         topology=topology,
         reference=reference,
     )
+
+
+def usual_window(features: Features, spec: ModelSpec | str, aim: Objective | None) -> Window:
+    """Return the window that is taken where none is given: the family's, as far as the objective has room for it."""
+    _refuse_others(features)
+    frames = _as_spec(spec).window
+    return Window(length=frames if aim is None else aim.usual_window(frames, features.source.time_step))
 
 
 def _with_structures(
@@ -101,12 +116,32 @@ def _with_structures(
     return replace(task, skeleton=made.skeleton, means=tuple(means), scales=tuple(scales))
 
 
+def _refuse_others(features: Any) -> None:
+    if not isinstance(features, Features):
+        raise DataError(f"got {type(features).__name__!r} as features, expected what mdnb.featurize returns")
+
+
 def _refuse_not_finite(features: Features) -> None:
     for rows in row_blocks(features.values):
         flat = np.asarray(features.values[rows]).reshape(-1, len(features.columns))
         if not np.isfinite(flat).all():
             bad = rows.start + int(np.flatnonzero(~np.isfinite(flat).all(1))[0])
+            never = _never_finite(features)
+            if never:
+                others = f" (and {len(never) - 1} more)" if len(never) > 1 else ""
+                raise DataError(
+                    f"the feature {never[0]!r}{others} is NaN or infinite in all frames; leave it out of what "
+                    "mdnb.featurize is asked for"
+                )
             raise DataError(f"the features of frame {bad} hold NaN or infinity; leave that frame out")
+
+
+def _never_finite(features: Features) -> list[str]:
+    """Return the names of the columns that are a number in no frame."""
+    ever = np.zeros(len(features.columns), bool)
+    for rows in row_blocks(features.values):
+        ever |= np.isfinite(np.asarray(features.values[rows]).reshape(-1, len(ever))).any(0)
+    return [features.names[column] for column in np.flatnonzero(~ever)]
 
 
 def _refuse_few_pairs(aim: SlowModes, split: Split) -> None:
@@ -142,15 +177,20 @@ def _as_objective(spec: ModelSpec, target: Any, objective: Objective | str | Non
     return aim
 
 
+def _checked(given: Any, base: type[Spec], kind: str, example: str) -> Any:
+    """Return a spec, or refuse what is none of that kind."""
+    if not isinstance(given, base):
+        raise SpecError(f"got {given!r} as the {kind}, expected for example {example}")
+    return given
+
+
 def _named(given: Any, base: type[Spec], kind: str, example: str) -> Any:
     """Return a spec given as itself, as its class or by its name."""
     if isinstance(given, str):
         return spec_class(given, kind=kind)()
     if isinstance(given, type) and issubclass(given, base):
         return given()
-    if not isinstance(given, base):
-        raise SpecError(f"got {given!r} as the {kind}, expected for example {example} or its name")
-    return given
+    return _checked(given, base, kind, f"{example} or its name")
 
 
 def _as_spec(spec: ModelSpec | str) -> ModelSpec:
@@ -192,62 +232,8 @@ def _target_info(target: Target | None, samples: Samples, split: Split) -> Targe
     if target is None or samples.labels is None:
         return None
     if target.is_class:
-        return TargetInfo(target.name, target.classes)
+        return TargetInfo(target.name, target.classes, asked=target.asked)
     own = samples.labels[split.train]
     if own.std() <= 1e-9 * max(abs(own.mean()), 1e-9):
         raise DataError(f"the target {target.name!r} is {own[0]:g} in every training sample; there is nothing to learn")
-    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()))
-
-
-def _describe(split: Split, samples: Samples, features: Features, target: Target | None) -> dict[str, Any]:
-    content: dict[str, Any] = {"description": split.description, "notes": _notes(split, samples, target)}
-    for name in ("train", "validation", "test"):
-        own = getattr(split, name)
-        numbers = np.unique(samples.trajectory[own])
-        content[name] = {
-            "n_samples": len(own),
-            "trajectories": numbers.tolist(),
-            "names": [features.source.names[int(i)] for i in numbers],
-        }
-    return content
-
-
-def _notes(split: Split, samples: Samples, target: Target | None) -> list[str]:
-    """Return what a reader of the scores has to know about the labels of the three parts."""
-    if target is None or samples.labels is None:
-        return []
-    where = samples.trajectory[split.test]
-    n_units = len(np.unique(samples.unit[split.test]))
-    few = (
-        f"the label is one for each trajectory or molecule, and {n_units} of them are in the test part: the scores "
-        "rest on so few independent cases"
-    )
-    if not target.is_class:
-        return [few] if samples.whole and n_units < 20 else []
-    n_classes = len(target.classes)
-    train, validation, labels = (
-        samples.labels[part].astype(int) for part in (split.train, split.validation, split.test)
-    )
-    in_train, in_test = (np.bincount(own, minlength=n_classes) for own in (train, labels))
-    notes = [
-        f"class {name!r} has no test sample: it is not judged"
-        for name, count in zip(target.classes, in_test, strict=True)
-        if not count
-    ]
-    notes += [
-        f"class {name!r} is in the test part but not in training: it cannot be found"
-        for name, known, count in zip(target.classes, in_train, in_test, strict=True)
-        if count and not known
-    ]
-    if len(np.unique(validation)) == 1:
-        only = target.classes[int(validation[0])]
-        notes.append(f"all validation samples are {only!r}: which epoch is best is judged by them; try another seed")
-    numbers = np.unique(where)
-    if samples.whole:
-        return [*notes, few] if n_units < 20 else notes
-    if all(len(np.unique(labels[where == number])) == 1 for number in numbers):
-        notes.append(
-            f"each of the {len(numbers)} test trajectories holds one class only: the scores rest on so few "
-            "independent cases, and their intervals are too narrow"
-        )
-    return notes
+    return TargetInfo(target.name, (), target.unit, float(own.mean()), float(own.std()), target.asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,16 +76,21 @@ class Workers:
 
 @contextmanager
 def workers() -> Iterator[Workers]:
-    """Join the processes that ``torchrun`` has started; alone where it has not."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size < 2 or "RANK" not in os.environ:
+    """Join the processes that ``torchrun`` has started; alone where it has not.
+
+    Where no group is open yet, one is opened that stays until the program ends: the store of ``torchrun`` outlives a
+    group, and a second one would find in it the addresses of the first.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:
         yield Workers()
         return
-    joined = dist.is_initialized()
-    if not joined:
+    if not dist.is_initialized():
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield Workers(dist.get_rank(), dist.get_world_size())
-    finally:
-        if not joined:
-            dist.destroy_process_group()
+        atexit.register(_close, dist.group.WORLD)
+    yield Workers(dist.get_rank(), dist.get_world_size())
+
+
+def _close(group: dist.ProcessGroup | None) -> None:
+    """Close a group, unless its user has closed it."""
+    if dist.is_initialized() and dist.group.WORLD is group:
+        dist.destroy_process_group()

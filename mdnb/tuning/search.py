@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import optuna
 
 from mdnb.datasets import Window, digest
-from mdnb.errors import SpecError, TrainingError, unknown_name
+from mdnb.errors import DataError, SpecError, TrainingError
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.progress import progress_bar
 from mdnb.runs import Run
@@ -22,7 +22,7 @@ from mdnb.targets import Target, make_target
 from mdnb.training import fit
 from mdnb.training.loop import Stopped
 from mdnb.tuning import trials as known
-from mdnb.tuning.space import suggest
+from mdnb.tuning.space import check_bounds, suggest
 from mdnb.tuning.study import Study
 
 __all__ = ["trials_of", "tune"]
@@ -88,7 +88,10 @@ def tune(
     Raises
     ------
     SpecError
-        For an unknown family or setting, fewer than one trial, or a family without a validation loss.
+        For an unknown family or setting, bounds that are not two numbers which the setting may have, fewer than one
+        trial, or a family without a validation loss.
+    DataError
+        As `mdnb.fit` raises it, or when `out` is no place for a folder.
     TrainingError
         When no trial finished.
     KeyboardInterrupt
@@ -111,12 +114,8 @@ def tune(
     if timeout is not None and not timeout > 0:
         raise SpecError(f"timeout = {timeout}: expected seconds above 0, or None for no limit")
     training = training or Training()
+    check_bounds(kind, search or {})
     bounds = dict(search or {})
-    # What is chosen from a list has no bounds to narrow.
-    names = [*(one.name for one in kind.settings() if one.options is None and one.searched), "learning_rate"]
-    for name in bounds:
-        if name not in names:
-            raise unknown_name(f"setting of {kind.__name__}", name, names)
     made = None if target is None else make_target(features, target)
     start: ModelSpec = kind() if given is None else given
     study = _study(_name(features, made, start, training, window, objective, bounds), storage, out)
@@ -139,27 +138,27 @@ def tune(
                 ended = done < trials
                 break
             trial = study.ask()
-            # Drawn by its number, so that a search that continues, or is shared, draws what one alone would.
-            study.sampler = optuna.samplers.TPESampler(seed=training.seed + trial.number)
-            spec, settings = suggest(start, training, trial, bounds)
             try:
+                # Drawn by its number, so that a search that continues, or is shared, draws what one alone would.
+                study.sampler = optuna.samplers.TPESampler(seed=training.seed + trial.number)
+                spec, settings = suggest(start, training, trial, bounds)
                 run = fit(
                     features, made, spec, settings, window=window, objective=objective, callback=_pruner(trial),
                     stop=over,
                 )  # fmt: skip
                 if run.provenance.get("interrupted"):
-                    study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                    if not over():
-                        raise KeyboardInterrupt
-                    continue
+                    raise Stopped if over() else KeyboardInterrupt
                 loss = min(row["validation_loss"] for row in run.history)
+            except (optuna.TrialPruned, TrainingError):
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            except BaseException as error:  # else the journal would keep it as running for ever
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                if not isinstance(error, Stopped):
+                    raise
+            else:
                 study.tell(trial, loss)
                 if study.best_trial.number == trial.number:
                     best = (trial.number, run)
-            except Stopped:  # before the end of its first epoch
-                study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            except (optuna.TrialPruned, TrainingError):
-                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     finished = sorted(known.finished(study), key=known.loss)
     if not finished:
         if ended:
@@ -192,7 +191,7 @@ def trials_of(
     tuple of dict
         All trials of every process, as the callback of `tune` gets them; empty where there is no such search yet.
     """
-    if storage is None and (out is None or not (Path(out) / _JOURNAL).exists()):
+    if storage is None and (out is None or not (user_path(out) / _JOURNAL).exists()):
         return ()
     made = None if target is None else make_target(features, target)
     name = _name(features, made, family, training or Training(), window, objective, dict(search or {}))
@@ -219,13 +218,19 @@ def _storage(storage: Any, out: str | os.PathLike[str] | None) -> Any:
 
     if out is None or storage is not None:
         return storage
-    return JournalStorage(JournalFileBackend(str(Path(out) / _JOURNAL)))
+    return JournalStorage(JournalFileBackend(str(user_path(out) / _JOURNAL)))
 
 
 def _study(name: str, storage: Any, out: str | os.PathLike[str] | None) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if out is not None and storage is None:
-        Path(out).mkdir(parents=True, exist_ok=True)
+        folder = user_path(out)
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder} is a file; give the folder of a search, which is made when it is not there")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{folder} is no place for a search ({error}); give a folder of its own") from error
     return optuna.create_study(
         storage=_storage(storage, out),
         study_name=name,

@@ -159,7 +159,7 @@ class GenerationView(View):
         if made is None:
             return
         self.found = distributions(made.structures, self.real)
-        self.came = None if self.target is None else measured(made.structures, self.target)
+        self.came = None if self.target is None else measured(made.structures, self.target, self.reference)
         self.frame = 0
         pairs = self._pairs = SideBySide(made.structures, self.real, self._neighbours)
         if self.structure is None:

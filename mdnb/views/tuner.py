@@ -15,6 +15,7 @@ from typing import Any
 from mdnb.datasets import Window
 from mdnb.errors import DataError, SpecError
 from mdnb.features.base import Features
+from mdnb.files import user_path
 from mdnb.models.base import ModelSpec, Objective
 from mdnb.runs import Run
 from mdnb.specs import Training, spec_class
@@ -97,7 +98,7 @@ class Tuner(Trainer):
         self.ranges = dict(search or {})
         self.storage = storage
         self.attempts = []
-        self._out = None if out is None else Path(out)
+        self._out = None if out is None else user_path(out)
         if self._out is None:
             self._folder = Path(tempfile.mkdtemp(prefix="mdnb-tuner-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)

@@ -33,7 +33,8 @@ _OURS: dict[str, tuple[ModelSpec, mdnb.Training]] = {
     "GAN": (mdnb.GAN(latent=LATENT, **_SHARP), mdnb.Training(epochs=80, batch_size=128)),
     "protein": (mdnb.VAE(), mdnb.Training(epochs=300, patience=300, batch_size=64)),
     "protein, 2 latents": (mdnb.VAE(latent=2), mdnb.Training(epochs=300, patience=300, batch_size=64)),
-    "conditional": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128)),
+    "conditional VAE": (mdnb.VAE(), mdnb.Training(epochs=60, patience=60, batch_size=128)),
+    "conditional GAN": (mdnb.GAN(), mdnb.Training(epochs=80, batch_size=128)),
     "latents": (mdnb.VAE(latent=10, beta=0.1), mdnb.Training(epochs=30, patience=30, batch_size=128)),
     "RNN, 8 frames": (mdnb.RNN(hidden=128, dropout=0.3), mdnb.Training(epochs=5)),
     "MLP, 1 frame": (mdnb.MLP(hidden=128, dropout=0.3), mdnb.Training(epochs=10)),
@@ -45,7 +46,7 @@ def ours(what: str, seed: int, epochs: int | None, threads: int) -> tuple[ModelS
 
     Parameters
     ----------
-    what : {"VAE", "GAN", "protein", "protein, 2 latents", "conditional", "latents"} or a propagator
+    what : {"VAE", "GAN", "protein", "protein, 2 latents", "conditional VAE", "latents", ...} or a propagator
     seed : int
     epochs : int or None
         In place of its own number.

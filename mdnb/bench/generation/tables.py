@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import mdnb
@@ -72,7 +73,8 @@ def bench_generate(
         )
     made = {name: make(data) for name, make in DIPEPTIDES.items() if name in systems}  # data that lack are told first
     total = len(made) * n_contestants(families, seeds, peers)
-    total += seeds * (("chignolin" in systems) + len(CONDITIONS) * ("condition" in systems) + ("dynamics" in systems))
+    conditional = len(CONDITIONS) * len(families) * ("condition" in systems)
+    total += seeds * (("chignolin" in systems) + conditional + ("dynamics" in systems))
     blocks = [
         "Seconds of training, of the clock and of all processors, and of drawing, with their checks for ours; RMSD of "
         "heavy atoms\nof held-out frames to their reconstruction in nm; JS distances to the base e; the floor: "
@@ -92,10 +94,10 @@ def bench_generate(
                 bar.set_description("chignolin")
                 blocks.append("\n".join(bench_protein(packaged_protein(), seed, few, epochs, threads)))
                 bar.update()
-            for target in CONDITIONS if "condition" in systems else ():
-                bar.set_description(target)
+            for target, family in product(CONDITIONS, families) if "condition" in systems else ():
+                bar.set_description(f"{family}, {target}")
                 alanine = DIPEPTIDES["alanine"](None)
-                blocks.append("\n".join(bench_condition(alanine, target, seed, few, epochs, threads)))
+                blocks.append("\n".join(bench_condition(alanine, target, family, seed, few, epochs, threads)))
                 bar.update()
             if "dynamics" in systems:
                 from mdnb.bench.generation.dynamics import bench_dynamics

@@ -42,9 +42,13 @@ class SlowModes(Objective):
     linear: bool = setting(False, "add the network to the best linear modes (TICA), where it starts: for few data")
 
     def later(self, window: int, time_step: float) -> list[int]:
-        """Return the window at the lag."""
-        lag = lag_frames(self.lag_time, time_step)
+        """Return the window at the lag, which shares no frame with the first."""
+        lag = lag_frames(self.lag_time, time_step, window)
         return [lag + frame for frame in range(window)]
+
+    def usual_window(self, frames: int, time_step: float) -> int:
+        """Return the family's frames, but no more than the lag has."""
+        return min(frames, lag_frames(self.lag_time, time_step))
 
     def n_outputs(self, shape: tuple[int, ...]) -> int:
         """Return the number of modes."""

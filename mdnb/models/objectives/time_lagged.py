@@ -27,9 +27,13 @@ class TimeLagged(Objective):
     latent: int = setting(2, "dimensions of the latent space", low=1, high=1000, log=True)
 
     def later(self, window: int, time_step: float) -> list[int]:
-        """Return the window at the lag."""
-        lag = 0 if self.lag_time == 0 else lag_frames(self.lag_time, time_step)
+        """Return the window at the lag, which shares no frame with the first; without a lag the window itself."""
+        lag = 0 if self.lag_time == 0 else lag_frames(self.lag_time, time_step, window)
         return [lag + frame for frame in range(window)]
+
+    def usual_window(self, frames: int, time_step: float) -> int:
+        """Return the family's frames, but no more than the lag has."""
+        return frames if self.lag_time == 0 else min(frames, lag_frames(self.lag_time, time_step))
 
     def n_outputs(self, shape: tuple[int, ...]) -> int:
         """Return the number of latents."""

@@ -154,7 +154,10 @@ def _refuse_few_pairs(aim: SlowModes, split: Split) -> None:
 
 
 def _batch_size(aim: Objective | None, n_train: int) -> int:
-    """Return the samples in a step: what suits the objective, but twenty steps an epoch where that is possible."""
+    """Return the samples in a step: what suits the objective, but twenty steps an epoch where that is possible.
+
+    It is not chosen by a clock, as the threads are: what is learned depends on it, and must not on a busy machine.
+    """
     wanted = Objective.batch_size if aim is None else aim.batch_size
     return max(1, min(wanted, max(64, n_train // 20)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Torsions(Featurizer):
 
     Parameters
     ----------
-    kinds : str or tuple of str
-        Any of phi, psi, omega, chi1 to chi4; ``chi`` stands for these four.
+    kinds : tuple of str
+        Any of phi, psi, omega, chi1 to chi4; ``chi`` stands for these four. One alone may be given without a tuple.
     representation : {"sincos", "angle"}
         Sine and cosine (no jump at 180 degrees), or the angle in radian.
     """
@@ -39,9 +39,10 @@ class Torsions(Featurizer):
     name = "torsions"
     needed = "it needs residues with backbone atoms named N, CA, C"
 
-    def __init__(self, kinds: str | tuple[str, ...] = KINDS, representation: str = "sincos") -> None:
-        asked = (kinds,) if isinstance(kinds, str) else kinds
-        kinds = tuple(one for kind in asked for one in (KINDS[3:] if kind == "chi" else (kind,)))
+    def __init__(self, kinds: tuple[str, ...] = KINDS, representation: str = "sincos") -> None:
+        one: Any = kinds
+        asked = (one,) if isinstance(one, str) else kinds
+        kinds = tuple(name for kind in asked for name in (KINDS[3:] if kind == "chi" else (kind,)))
         for kind in kinds:
             if kind not in KINDS:
                 raise unknown_name("kind of torsion", kind, KINDS)

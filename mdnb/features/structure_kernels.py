@@ -73,7 +73,7 @@ def gyration(positions, atoms, weights, out):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _towards(xyz, start, stop, boxes, frame, out):  # type: ignore[no-untyped-def]
+def _towards(xyz, start, stop, boxes, frame, out):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """Fill `out` with the vector from one atom to the nearest image of another."""
     for axis in range(3):
         out[axis] = np.float64(xyz[stop, axis]) - np.float64(xyz[start, axis])
@@ -82,7 +82,9 @@ def _towards(xyz, start, stop, boxes, frame, out):  # type: ignore[no-untyped-de
 
 
 @compiled()
-def backbone_energies(positions, donors, acceptors, pairs, boxes, scale, lowest, out):  # type: ignore[no-untyped-def]
+def backbone_energies(  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    positions, donors, acceptors, pairs, boxes, scale, lowest, out
+):
     """Fill `out` (n_frames, n_pairs) with the energy of backbone hydrogen bonds after Kabsch and Sander.
 
     Parameters
@@ -127,7 +129,9 @@ def backbone_energies(positions, donors, acceptors, pairs, boxes, scale, lowest,
 
 
 @compiled()
-def smeared_density(places, boxes, rotations, spacing, width, out):  # type: ignore[no-untyped-def]
+def smeared_density(  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    places, boxes, rotations, spacing, width, out
+):
     """Add to `out` (n_frames, nx, ny, nz) the Gaussian density in 1/nm^3 of atoms, at the cells' centres.
 
     Parameters

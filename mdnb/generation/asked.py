@@ -14,10 +14,10 @@ from mdnb.errors import DataError, SpecError, unknown_name
 from mdnb.models.autoencoder import Generator
 from mdnb.runs import Run
 
-__all__ = ["SLACK", "asked_range", "extrapolated", "known_range", "read_condition"]
+__all__ = ["asked_range", "beyond", "extrapolated", "known_range", "read_condition"]
 
 #: Of the range of the training data: so far outside is still inside, since what was asked for went through other units.
-SLACK = 1e-5
+_SLACK = 1e-5
 
 
 def read_condition(run: Run, condition: Any, n: int) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -92,9 +92,13 @@ def extrapolated(run: Run, wanted: Tensor | None) -> np.ndarray | None:
     if run.target.classes:
         seen = [run.target.classes.index(name) for name in _seen(run)]
         return ~np.isin(wanted.numpy(), seen)
-    low, high = _ends(run)
-    slack = SLACK * (high - low)
-    return np.asarray(((wanted < low - slack) | (wanted > high + slack)).numpy())
+    return beyond(wanted.numpy(), *_ends(run))
+
+
+def beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return which values lie outside a range, and not by rounding only."""
+    slack = _SLACK * (high - low)
+    return (values < low - slack) | (values > high + slack)
 
 
 def asked_range(run: Run) -> tuple[float, float] | tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mdnb.errors import DataError
-from mdnb.generation.asked import SLACK
+from mdnb.generation.asked import beyond
 from mdnb.generation.generated import Generated
 
 __all__ = ["Control", "control"]
@@ -60,9 +60,7 @@ class Control:
         """Which requests lie outside the range of the training data, (n,): extrapolation."""
         if self.known is None:
             return np.zeros(len(self), bool)
-        low, high = self.known
-        slack = SLACK * (high - low)
-        return np.asarray((self.requested < low - slack) | (self.requested > high + slack))
+        return beyond(self.requested, *self.known)
 
     def inside(self) -> Control:
         """Return the same of the requests inside the range of the training data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,6 @@ def describe_parts(
         Whether it is no matter how many samples each class has.
     """
     content: dict[str, Any] = {"description": split.description, "notes": _notes(split, samples, target)}
-    classes = () if target is None else target.classes
     for name in ("train", "validation", "test"):
         own = getattr(split, name)
         numbers = np.unique(samples.trajectory[own])
@@ -40,15 +40,16 @@ def describe_parts(
             "trajectories": numbers.tolist(),
             "names": [features.source.names[int(i)] for i in numbers],
         }
-        if classes and samples.labels is not None:
-            counts = np.bincount(samples.labels[own].astype(int), minlength=len(classes))
-            content[name]["counts"] = dict(zip(classes, counts.tolist(), strict=True))
-            if name == "train" and not weighted and counts.max() > _MOST * len(own):
-                content["notes"].append(
-                    f"{counts.max() / len(own):.0%} of the training samples are {classes[int(counts.argmax())]!r}: the "
-                    "others may hardly be learned; Training(balanced=True) gives all classes the same weight in the "
-                    "loss, and balanced accuracy judges them alike"
-                )
+        if target is not None and target.is_class and samples.labels is not None:
+            content[name]["counts"] = replace(target, values=samples.labels[own]).counts()
+    counts = content["train"].get("counts", {})
+    most, share = max(counts, key=counts.__getitem__, default=""), max(counts.values(), default=0) / len(split.train)
+    if not weighted and share > _MOST:
+        content["notes"].append(
+            f"{share:.0%} of the training samples are {most!r}: the others may hardly be learned; "
+            "Training(balanced=True) gives all classes the same weight in the loss, and balanced accuracy judges them "
+            "alike"
+        )
     return content
 
 
